@@ -1,0 +1,100 @@
+"""What the loop and an executor say to each other; they meet only here.
+
+An executor owns slots (a dask worker is one slot). It announces them, takes tasks for a given slot,
+and reports each task's end exactly once, unless the slot leaves first: then `SlotLeft` stands for
+all tasks that were on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from asktell.trial import Outcome, Params
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One attempt, as it is sent to a slot. token: what an attempt's fence is marked with."""
+
+    number: int
+    attempt: int
+    params: Params
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotJoined:
+    slot: str
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotLeft:
+    """The slot is gone, and every task on it with it. detail: what is known of the reason."""
+
+    slot: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """A task reported. Its outcome was durable in the worker's journal before."""
+
+    number: int
+    attempt: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLost:
+    """A task will not report (killed, cancelled, its result could not be fetched) though its slot may live."""
+
+    number: int
+    attempt: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsLogged:
+    """Lines that a running task has logged: (step, name, value)."""
+
+    number: int
+    attempt: int
+    metrics: tuple[tuple[float, str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """Something outside wants the loop's attention: a signal, another process's request, a timer."""
+
+    reason: str
+
+
+ExecutorEvent = SlotJoined | SlotLeft | TaskEnded | TaskLost | MetricsLogged | Woken
+
+
+class Executor(Protocol):
+    """Where trials run. The contract suite in tests/integration runs on every implementation."""
+
+    dashboard: str
+    """Address of a dashboard for people, or ''."""
+
+    def start(self) -> None:
+        """Bring the slots up; returns at once, slots are announced as they join."""
+
+    def now(self) -> float:
+        """Unix seconds on the executor's clock (a virtual one may jump)."""
+
+    def submit(self, task: Task, slot: str) -> None:
+        """Queue the task on the slot. A slot that is gone yields `TaskLost`, never an exception."""
+
+    def wait(self, timeout_s: float) -> Sequence[ExecutorEvent]:
+        """Events since the last call, in order; blocks until there is one or the time is over."""
+
+    def wake(self, reason: str) -> None:
+        """Put `Woken` into the queue; callable from a signal handler and from other threads."""
+
+    def close(self) -> None:
+        """Stop everything that this executor started; idempotent."""

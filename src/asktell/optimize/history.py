@@ -1,0 +1,74 @@
+"""What an engine knows: every point asked so far and what became of it.
+
+    N  points asked (told, failed and pending ones)
+    d  columns of the unit cube
+    m  objectives
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asktell.space import Space
+from asktell.trial import Origin, Params
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All points in the order of their numbers; a pure function of the trials' states.
+
+    numbers: (N,); params: N native points; unit: (N, d);
+    losses: (N, m), minimised objectives, NaN where there is none;
+    is_told, is_failed, is_pending: (N,) bool, exactly one of them true.
+    outcomes: constraint values by name, (N,), NaN where there is none.
+    """
+
+    numbers: NDArray[np.int64]
+    params: Sequence[Params]
+    unit: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    is_told: NDArray[np.bool_]
+    is_failed: NDArray[np.bool_]
+    origins: Sequence[Origin]
+    outcomes: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def is_pending(self) -> NDArray[np.bool_]:
+        return ~(self.is_told | self.is_failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A point that an engine wants evaluated. details: JSON values that explain it."""
+
+    params: Params
+    origin: Origin
+    acquisition: float | None = None
+    details: Mapping[str, Any] | None = None
+
+
+class Engine(Protocol):
+    """Proposes points. Proposals are a function of (space, options, seed, history, number) alone.
+
+    An engine may cache what it derives from the history, never what changes its answers.
+    """
+
+    name: str
+
+    def propose(self, history: History, number: int, count: int) -> list[Proposal]:
+        """`count` points to be evaluated together; the first gets `number`, the next number + 1, ...
+
+        No point repeats one of the history or of the group. Raises SpaceExhausted when there is
+        no new point left (fewer than `count` may be returned before that).
+        """
+
+
+class EngineFactory(Protocol):
+    def __call__(self, space: Space, objectives: int, seed: int, options: Mapping[str, Any]) -> Engine: ...
+
+
