@@ -41,7 +41,9 @@ class Problem:
     line: int = 0
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
+        where = (
+            f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
+        )
         place = f"{self.place}: " if self.place else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
         return f"{where}{place}{self.message}{remedy}"

@@ -221,9 +221,7 @@ def _encode_value(value: Any) -> Any:
     return value
 
 
-@cache
-def _hints(cls: type[Any]) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+_hints = cache(typing.get_type_hints)
 
 
 def _decode_fields(cls: type[Any], data: Mapping[str, Any]) -> Any:

@@ -49,7 +49,7 @@ class TaskEnded:
 
 @dataclass(frozen=True, slots=True)
 class TaskLost:
-    """A task will not report (killed, cancelled, its result could not be fetched) though its slot may live."""
+    """A task will not report (killed, cancelled, result not to be had), though its slot may live."""
 
     number: int
     attempt: int

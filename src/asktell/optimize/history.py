@@ -1,8 +1,8 @@
 """What an engine knows: every point asked so far and what became of it.
 
-    N  points asked (told, failed and pending ones)
-    d  columns of the unit cube
-    m  objectives
+N  points asked (told, failed and pending ones)
+d  columns of the unit cube
+m  objectives
 """
 
 from __future__ import annotations
@@ -70,5 +70,3 @@ class Engine(Protocol):
 
 class EngineFactory(Protocol):
     def __call__(self, space: Space, objectives: int, seed: int, options: Mapping[str, Any]) -> Engine: ...
-
-
