@@ -225,7 +225,7 @@ _hints = cache(typing.get_type_hints)
 
 
 def _decode_fields(cls: type[Any], data: Mapping[str, Any]) -> Any:
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]  # mypy doubts that a class is hashable
     return cls(**{key: _decode_value(hints[key], value) for key, value in data.items()})
 
 

@@ -1,0 +1,120 @@
+"""Workers on this machine, and workers of a scheduler that runs elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dask.config
+from distributed import Client, LocalCluster, WorkerPlugin
+
+from asktell.errors import ExecutorError
+
+logger = logging.getLogger(__name__)
+
+CONFIG = {
+    # A task that loses its worker is the loop's affair: dask must not run it again by itself.
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.worker.daemon": False,
+    "distributed.comm.timeouts.connect": "60s",
+    "distributed.admin.large-graph-warning-threshold": "1GiB",
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.memory.pause": False,
+    "logging": {"distributed": "critical", "bokeh": "critical", "tornado": "critical"},
+}
+
+
+class LocalPool:
+    """A dask cluster on this machine, one single-threaded worker process per slot.
+
+    workers: slots; heartbeat_s: a worker that is silent for so long is replaced; scratch: where
+    dask keeps its own temporary files; dashboard: serve dask's dashboard on loopback.
+    """
+
+    def __init__(self, workers: int, *, scratch: Path, heartbeat_s: float = 60.0, dashboard: bool = True) -> None:
+        self.workers = workers
+        self.dashboard = ""
+        self._scratch = scratch
+        self._heartbeat_s = heartbeat_s
+        self._wants_dashboard = dashboard
+        self._cluster: Any = None
+        self._missing: dict[int, float] = {}
+        self._seen: set[str] = set()
+
+    def connect(self) -> Client:
+        with dask.config.set({**CONFIG, "distributed.scheduler.worker-ttl": f"{self._heartbeat_s}s"}):
+            self._cluster = LocalCluster(
+                n_workers=self.workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0" if self._wants_dashboard else None,
+                memory_limit=None,
+                silence_logs=logging.CRITICAL,
+                local_directory=str(self._scratch),
+                worker_dashboard_address=None,
+            )
+            client = Client(self._cluster)
+        client.register_plugin(IgnoreInterrupts())
+        if self._wants_dashboard:
+            self.dashboard = str(self._cluster.dashboard_link)
+        return client
+
+    def keep(self, live: Sequence[str]) -> None:
+        """Kill workers that the scheduler has given up (frozen ones); their nannies start new ones."""
+        self._seen.update(live)
+        now = time.monotonic()
+        for nanny in list(self._cluster.workers.values()):
+            pid = nanny.process.pid if getattr(nanny, "process", None) is not None else None
+            address = getattr(nanny, "worker_address", None)
+            if pid is None or address not in self._seen or address in live:
+                self._missing.pop(pid or -1, None)
+            elif now - self._missing.setdefault(pid, now) > 10:
+                logger.warning("worker %s (pid %d) does not answer: replacing it", address, pid)
+                os.kill(pid, signal.SIGKILL)
+                self._missing.pop(pid)
+
+    def close(self) -> None:
+        if self._cluster is not None:
+            self._cluster.close(timeout=10)
+            self._cluster = None
+
+
+class AddressPool:
+    """Workers of a dask scheduler that someone else runs; they are left as they are."""
+
+    def __init__(self, address: str, *, connect_timeout_s: float = 30.0) -> None:
+        self.address = address
+        self.dashboard = ""
+        self._connect_timeout_s = connect_timeout_s
+
+    def connect(self) -> Client:
+        try:
+            client = Client(self.address, timeout=self._connect_timeout_s, set_as_default=False)
+        except (OSError, TimeoutError) as error:
+            raise ExecutorError(
+                f"cluster.address: no dask scheduler answers at {self.address} ({error}); "
+                "start one with `dask scheduler`, or correct the address"
+            ) from error
+        self.dashboard = str(client.dashboard_link or "")
+        return client
+
+    def keep(self, live: Sequence[str]) -> None:
+        """Nothing: the workers have their own keeper."""
+
+    def close(self) -> None:
+        """Nothing: what we did not start we do not stop."""
+
+
+class IgnoreInterrupts(WorkerPlugin):  # type: ignore[misc]  # distributed is untyped
+    """Ctrl-C in a terminal reaches every process of its group; only the driver is meant."""
+
+    name = "asktell-ignore-interrupts"
+
+    def setup(self, worker: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,241 @@
+"""The executor that stands on dask: one worker is one slot, finished futures come from `as_completed`.
+
+Three threads meet in one queue. dask's event loop puts in workers that join or leave and metrics,
+the feeder puts in finished futures, signal handlers and timers put in wake-ups; the loop takes out.
+All state is changed by the loop's thread alone.
+
+Every task is pinned to the worker that the loop chose. dask would run a task again when its worker
+dies, behind our back and perhaps while the first copy still runs; a pinned task cannot move, and the
+departure of its worker is reported as `SlotLeft`.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from distributed import Client, Future, SchedulerPlugin, as_completed
+
+from asktell import records
+from asktell.errors import ExecutorError
+from asktell.execute.protocol import (
+    ExecutorEvent,
+    MetricsLogged,
+    SlotJoined,
+    SlotLeft,
+    Task,
+    TaskEnded,
+    TaskLost,
+    Woken,
+)
+
+logger = logging.getLogger(__name__)
+
+RESULT_TIMEOUT_S = 30
+
+
+class Pool(Protocol):
+    """Where workers come from (`asktell.cluster`)."""
+
+    dashboard: str
+
+    def connect(self) -> Client:
+        """A client of a scheduler that workers will join."""
+
+    def keep(self, live: Sequence[str]) -> None:
+        """Called about once a second with the addresses of live workers: mend what is broken."""
+
+    def close(self) -> None:
+        """Stop the workers and the scheduler that this pool started; idempotent."""
+
+
+class DaskExecutor:
+    """Runs tasks on the workers of a pool.
+
+    work: (task, topic) → `records.encode`d `Reported`; runs on the worker, and sends metrics to the
+    topic while it does.
+    """
+
+    def __init__(self, pool: Pool, work: Callable[[Task, str], Mapping[str, Any]]) -> None:
+        self._pool = pool
+        self._work = work
+        self._id = uuid.uuid4().hex[:8]
+        self._queue: queue.SimpleQueue[ExecutorEvent | Future] = queue.SimpleQueue()
+        self._tasks: dict[str, tuple[Task, str, Future]] = {}
+        self._live: set[str] = set()
+        self._outstanding = threading.Semaphore(0)
+        self._is_closed = False
+        self._kept_at = 0.0
+        self._client: Client | None = None
+        self._feeder: threading.Thread | None = None
+
+    @property
+    def dashboard(self) -> str:
+        return self._pool.dashboard
+
+    def start(self) -> None:
+        self._client = self._pool.connect()
+        self._completed = as_completed(loop=self._client.loop, with_results=False)
+        self._feeder = threading.Thread(target=self._feed, name="asktell-feeder", daemon=True)
+        self._feeder.start()
+        topic = f"asktell-{self._id}"
+        self._client.subscribe_topic(topic, self._take_message)
+        self._client.register_plugin(SlotWatch(topic), name=topic)
+
+    def now(self) -> float:
+        return time.time()
+
+    def submit(self, task: Task, slot: str) -> None:
+        if slot not in self._live or self._client is None:
+            self._queue.put(TaskLost(task.number, task.attempt, f"worker {slot} is gone"))
+            return
+        # Never a key twice: dask answers a reused key with the old result, or the old error.
+        key = f"trial-{self._id}-{task.number:09d}-{task.attempt}"
+        future = self._client.submit(
+            self._work,
+            task,
+            f"asktell-{self._id}",
+            key=key,
+            workers=[slot],
+            allow_other_workers=False,
+            pure=False,
+            retries=0,
+        )
+        self._tasks[key] = (task, slot, future)
+        self._completed.add(future)
+        self._outstanding.release()
+
+    def wait(self, timeout_s: float) -> Sequence[ExecutorEvent]:
+        until = time.monotonic() + timeout_s
+        events: list[ExecutorEvent] = []
+        while not events:
+            self._check()
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                items = [self._queue.get(timeout=min(left, 1.0))]
+            except queue.Empty:
+                continue
+            while not self._queue.empty():
+                items.append(self._queue.get())
+            for item in items:
+                events.extend(self._translate(item))
+        return events
+
+    def wake(self, reason: str) -> None:
+        self._queue.put(Woken(reason))
+
+    def close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for _, _, future in self._tasks.values():
+            future.release()
+        self._tasks.clear()
+        if self._feeder is not None:
+            self._completed.clear()
+            self._outstanding.release()
+            self._feeder.join(timeout=5)
+        if self._client is not None:
+            if self._client.status == "running":
+                self._client.unregister_scheduler_plugin(f"asktell-{self._id}")
+            self._client.close()
+        self._pool.close()
+
+    # ---- in other threads ----------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        """Move finished futures from `as_completed` to the queue, for as long as this executor lives."""
+        while True:
+            # One permit for each future: `next` is never called on an empty collection, where it
+            # would end the iteration for good.
+            self._outstanding.acquire()
+            if self._is_closed:
+                return
+            try:
+                self._queue.put(next(self._completed))
+            except StopIteration:
+                return
+
+    def _take_message(self, event: tuple[float, Any]) -> None:
+        message = event[1]
+        match message["op"]:
+            case "join":
+                self._queue.put(SlotJoined(message["slot"], message["host"]))
+            case "leave":
+                self._queue.put(SlotLeft(message["slot"], "the worker left the scheduler"))
+            case "metrics":
+                metrics = tuple((step, name, value) for step, name, value in message["metrics"])
+                self._queue.put(MetricsLogged(message["number"], message["attempt"], metrics))
+
+    # ---- in the loop's thread ------------------------------------------------------------------
+
+    def _check(self) -> None:
+        if self._client is None or self._client.status not in ("running", "connecting"):
+            raise ExecutorError("the connection to the dask scheduler is lost; start it again and resume")
+        if time.monotonic() - self._kept_at >= 1.0:
+            self._kept_at = time.monotonic()
+            self._pool.keep(sorted(self._live))
+
+    def _translate(self, item: ExecutorEvent | Future) -> Sequence[ExecutorEvent]:
+        match item:
+            case Future():
+                return self._conclude(item)
+            case SlotJoined():
+                if item.slot in self._live:
+                    return ()
+                self._live.add(item.slot)
+            case SlotLeft():
+                if item.slot not in self._live:
+                    return ()
+                self._live.discard(item.slot)
+                for key in [key for key, (_, slot, _) in self._tasks.items() if slot == item.slot]:
+                    # A pinned task whose worker is gone waits for ever unless it is cancelled.
+                    self._tasks.pop(key)[2].cancel(reason="worker-left")
+        return (item,)
+
+    def _conclude(self, future: Future) -> Sequence[ExecutorEvent]:
+        task, _, _ = self._tasks.pop(future.key, (None, None, None))
+        if task is None:
+            return ()
+        try:
+            if future.status != "finished":
+                error = future.exception(timeout=RESULT_TIMEOUT_S) if future.status == "error" else None
+                return (TaskLost(task.number, task.attempt, _first_line(error or future.status)),)
+            report = records.decode(future.result(timeout=RESULT_TIMEOUT_S))
+        except Exception as error:  # noqa: BLE001 - whatever dask raises here means that the result is not to be had
+            logger.warning("trial %d: its result could not be fetched: %r", task.number, error)
+            return (TaskLost(task.number, task.attempt, f"its result could not be fetched: {error!r}"),)
+        assert isinstance(report, records.Reported)
+        return (TaskEnded(task.number, task.attempt, report.outcome),)
+
+
+class SlotWatch(SchedulerPlugin):  # type: ignore[misc]  # distributed is untyped
+    """Tells a topic which workers are there; lives in the scheduler."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.name = topic
+
+    async def start(self, scheduler: Any) -> None:
+        self.scheduler = scheduler
+        for address in list(scheduler.workers):
+            self.add_worker(scheduler, address)
+
+    def add_worker(self, scheduler: Any, worker: str) -> None:
+        host = scheduler.workers[worker].host
+        scheduler.log_event(self.topic, {"op": "join", "slot": worker, "host": host})
+
+    def remove_worker(self, scheduler: Any, worker: str, **kwargs: Any) -> None:
+        scheduler.log_event(self.topic, {"op": "leave", "slot": worker})
+
+
+def _first_line(error: object) -> str:
+    text = str(error) or repr(error)
+    return text.splitlines()[0][:500]
