@@ -65,7 +65,8 @@ def read_plain(text: str) -> str | int | float | bool | None:
     """The value of `text` as if it stood unquoted in a file."""
     loader = CoreLoader("")
     try:
-        return read_scalar(text, str(loader.resolve(yaml.ScalarNode, text, (True, False))))
+        tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # stub lacks it
+        return read_scalar(text, str(tag))
     finally:
         loader.dispose()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -35,6 +36,12 @@ def wrong(message: str, remedy: str = "") -> PydanticCustomError:
     )
 
 
+def message_and_remedy(error: Exception) -> tuple[str, str]:
+    """Our errors say what happened, then '; ' and what to do."""
+    message, _, remedy = str(error).rpartition("; ")
+    return (message, remedy) if message else (remedy, "")
+
+
 def _read_duration(value: object) -> float:
     try:
         return parse_duration(value)
@@ -51,7 +58,9 @@ def _read_size(value: object) -> int:
 
 def _check_scalar(value: object) -> object:
     if not isinstance(value, (str, int, float, bool)):
-        raise wrong(f"must be text, a number or true/false, not {describe(value)}")
+        raise wrong(f"must be text, a number or true/false, not {describe(value)}", "put text in quotes")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise wrong(f"{value} is no value to choose", "write a finite number or text")
     return value
 
 

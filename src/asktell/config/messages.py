@@ -1,0 +1,190 @@
+"""pydantic's complaints in the words of someone who writes a study file."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic_core import ErrorDetails
+
+from asktell.config.models import StudyConfig
+from asktell.config.source import Path
+from asktell.config.types import Section, describe, shorten
+
+_EXPECTED = {
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "int_type": "a whole number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a section",
+    "model_type": "a section",
+    "model_attributes_type": "a section",
+    "path_type": "the path of a folder",
+}
+_LIMITS = {
+    "greater_than": "above {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than": "below {lt:g}",
+    "less_than_equal": "{le:g} or less",
+}
+_LATER = {"gp", "botorch", "optuna"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with the value at `path`; becomes a Problem once file and line are known."""
+
+    path: Path
+    message: str
+    remedy: str = ""
+
+
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """A remedy that names the closest of `options`, or '' where none is close."""
+    close = difflib.get_close_matches(str(word), [str(option) for option in options], n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def translate(error: ErrorDetails) -> Fault:
+    """The fault behind one of a ValidationError's errors."""
+    path, model = _locate(error["loc"])
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "asktell":
+        return Fault(path, context["message"], context["remedy"].removeprefix("; "))
+    if kind == "extra_forbidden":
+        return _unknown_key(path, model)
+    if kind == "missing":
+        return Fault(path, "is missing", _how_to_add(str(path[-1]), model))
+    if kind in _LIMITS:
+        return Fault(path, f"must be {_LIMITS[kind].format(**context)}, not {shorten(value)}", "change it")
+    if kind == "literal_error":
+        options = _options(context["expected"])
+        if path == ("optimizer", "engine") and value in _LATER:
+            return Fault(path, f"the engine {value} comes with a later version", "use skopt")
+        return Fault(path, f"{shorten(value)} is none of {', '.join(options)}", _choose(value, options))
+    if kind == "union_tag_invalid":
+        options = _options(context["expected_tags"])
+        return Fault(
+            (*path, "type"),
+            f"{context['tag']!r} is none of {', '.join(options)}",
+            _choose(context["tag"], options),
+        )
+    if kind == "union_tag_not_found":
+        return Fault(
+            path, "has no type", "add type: real, integer, ordinal, categorical, boolean or constant"
+        )
+    if kind == "model_attributes_type" and path[:1] == ("space",):
+        return Fault(
+            path, f"{describe(value)} is no parameter", "write {type: real, low: 0, high: 1} or a constant"
+        )
+    if kind in _EXPECTED:
+        return Fault(path, f"must be {_EXPECTED[kind]}, not {describe(value)}", _how_to_write(kind, value))
+    if kind == "string_pattern_mismatch":
+        return Fault(path, f"{value!r} is no name for a directory", "use letters, digits, '.', '_' and '-'")
+    return Fault(path, f"{error['msg']} (it is {shorten(value)})", "change it")
+
+
+def _locate(location: tuple[str | int, ...]) -> tuple[Path, type[Section] | None]:
+    """The path in the file, without pydantic's union tags, and the model that holds its last key."""
+    path: list[str | int] = []
+    holder: type[Section] | None = None
+    node: Any = StudyConfig
+    for item in location:
+        node = _unwrap(node)
+        members = [_unwrap(member) for member in typing.get_args(node)] if _is_union(node) else []
+        if members:
+            node = next((member for member in members if _has_tag(member, item)), None)
+            continue
+        path.append(item)
+        holder = node if isinstance(node, type) and issubclass(node, Section) else None
+        if holder is not None:
+            node = _fields(holder).get(str(item))
+        else:
+            node = (typing.get_args(node) or (None,))[-1]
+    return tuple(path), holder
+
+
+def _fields(model: type[Section]) -> dict[str, Any]:
+    return {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+
+
+def _unwrap(node: Any) -> Any:
+    """The type without Annotated and without `| None`."""
+    while True:
+        if typing.get_origin(node) is Annotated:
+            node = typing.get_args(node)[0]
+        elif (
+            _is_union(node)
+            and len(rest := [a for a in typing.get_args(node) if a is not types.NoneType]) == 1
+        ):
+            node = rest[0]
+        else:
+            return node
+
+
+def _is_union(node: Any) -> bool:
+    return typing.get_origin(node) in (typing.Union, types.UnionType)
+
+
+def _has_tag(member: Any, tag: str | int) -> bool:
+    fields = member.model_fields if isinstance(member, type) and issubclass(member, Section) else {}
+    return "type" in fields and fields["type"].default == tag
+
+
+def _unknown_key(path: Path, model: type[Section] | None) -> Fault:
+    key, known = str(path[-1]), list(_fields(model or StudyConfig))
+    remedy = did_you_mean(key, known)
+    if not remedy:
+        homes = [
+            f"{section}.{key}"
+            for section, annotation in _fields(StudyConfig).items()
+            if isinstance(inner := _unwrap(annotation), type)
+            and issubclass(inner, Section)
+            and key in _fields(inner)
+        ]
+        remedy = f"did you mean {homes[0]}?" if homes else f"known here: {', '.join(known)}"
+    if path[:-1] == ("optimizer",):
+        remedy += " (an engine's own settings stand under optimizer.options)"
+    return Fault(path, "is not a key that asktell knows", remedy)
+
+
+def _how_to_add(key: str, model: type[Section] | None) -> str:
+    infos = {info.alias or name: info for name, info in (model or StudyConfig).model_fields.items()}
+    description = (infos[key].description or "").rstrip(".") if key in infos else ""
+    return f"add `{key}:` ({description[:1].lower()}{description[1:]})" if description else f"add `{key}:`"
+
+
+def _how_to_write(kind: str, value: Any) -> str:
+    if kind == "string_type" and isinstance(value, (int, float)):
+        return "put it in quotes"
+    if kind == "list_type" and isinstance(value, (str, int, float)):
+        return f"write [{value}]"
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f"write {int(value)}"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and _is_number(value):
+        return "remove the quotes"
+    if _EXPECTED[kind] == "a section":
+        return "write its keys beneath it, indented"
+    return f"write {_EXPECTED[kind]}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _options(expected: str) -> list[str]:
+    return [part.strip(" '") for part in expected.replace(" or ", ",").split(",") if part.strip(" '")]
+
+
+def _choose(value: Any, options: list[str]) -> str:
+    return did_you_mean(str(value), options) or f"choose one: {', '.join(options)}"
