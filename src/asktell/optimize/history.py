@@ -25,6 +25,7 @@ class History:
     numbers: (N,); params: N native points; unit: (N, d);
     losses: (N, m), minimised objectives, NaN where there is none;
     is_told, is_failed, is_pending: (N,) bool, exactly one of them true.
+    is_feasible: (N,) bool, told and every outcome within its bounds.
     outcomes: constraint values by name, (N,), NaN where there is none.
     """
 
@@ -34,6 +35,7 @@ class History:
     losses: NDArray[np.float64]
     is_told: NDArray[np.bool_]
     is_failed: NDArray[np.bool_]
+    is_feasible: NDArray[np.bool_]
     origins: Sequence[Origin]
     outcomes: Mapping[str, NDArray[np.float64]]
 

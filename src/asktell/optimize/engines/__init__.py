@@ -1,0 +1,105 @@
+"""Engines by name. None is imported before it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from asktell.errors import EngineError
+from asktell.optimize.engines.options import (
+    GridOptions,
+    Options,
+    RandomOptions,
+    ScikitOptimizeOptions,
+    SobolOptions,
+)
+from asktell.optimize.history import Engine
+from asktell.space import Space
+
+ENGINES: Mapping[str, type[Options]] = {
+    "grid": GridOptions,
+    "random": RandomOptions,
+    "skopt": ScikitOptimizeOptions,
+    "sobol": SobolOptions,
+}
+PLANNED = ("botorch", "gp", "optuna")
+
+
+def create(
+    name: str,
+    space: Space,
+    objectives: int,
+    seed: int,
+    initial: int,
+    options: Mapping[str, Any] | None = None,
+) -> Engine:
+    """The engine of that name.
+
+    objectives: how many; initial: points of the space-filling design before the first from a model.
+    Raises EngineError with everything that is wrong.
+    """
+    problems = check_options(name, options or {}, objectives)
+    if problems:
+        raise EngineError("\n".join(problems))
+    chosen = ENGINES[name](**(options or {}))
+    match chosen:
+        case ScikitOptimizeOptions():
+            from asktell.optimize.engines.scikit_optimize import ScikitOptimize
+
+            return ScikitOptimize(space, seed, initial, chosen)
+        case GridOptions():
+            from asktell.optimize.engines.designs import GridEngine
+
+            return GridEngine(space, seed, chosen)
+        case SobolOptions():
+            from asktell.optimize.engines.designs import SobolEngine
+
+            return SobolEngine(space, seed)
+        case _:
+            from asktell.optimize.engines.designs import RandomEngine
+
+            return RandomEngine(space, seed)
+
+
+def check_options(name: str, options: Mapping[str, Any], objectives: int = 1) -> list[str]:
+    """What keeps the engine from running with these options, in sentences; empty when nothing does."""
+    if name in PLANNED:
+        return [f"engine '{name}' comes with a later version; use skopt"]
+    if name not in ENGINES:
+        return [f"there is no engine '{name}'{_did_you_mean(name, ENGINES)}; engines: {', '.join(ENGINES)}"]
+    problems = []
+    try:
+        chosen = ENGINES[name](**options)
+    except ValidationError as error:
+        return [_explain(name, item["loc"], item["type"], item["msg"]) for item in error.errors()]
+    if isinstance(chosen, ScikitOptimizeOptions):
+        if objectives != 1:
+            problems.append(
+                f"engine 'skopt': scikit-optimize handles one objective, this study has {objectives}; "
+                "use random, sobol or grid"
+            )
+        if importlib.util.find_spec("skopt") is None:
+            problems.append("engine 'skopt': scikit-optimize is not installed; pip install scikit-optimize")
+        else:
+            from asktell.optimize.engines.scikit_optimize import why_unusable
+
+            problems += why_unusable(chosen)
+    return problems
+
+
+def _explain(name: str, place: tuple[int | str, ...], kind: str, message: str) -> str:
+    option = ".".join(map(str, place))
+    if kind != "extra_forbidden":
+        return f"engine '{name}': option {option}: {message}"
+    known = ENGINES[name].model_fields
+    listing = f"it knows {', '.join(known)}" if known else "it has none"
+    return f"engine '{name}' has no option '{option}'{_did_you_mean(option, known)}; {listing}"
+
+
+def _did_you_mean(word: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f", did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,46 @@
+"""What each engine can be told in `optimizer:` of a study file; importing this loads no engine."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from asktell.optimize.pending import Lie
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RandomOptions(Options):
+    """Independent uniform draws."""
+
+
+class SobolOptions(Options):
+    """A scrambled Sobol sequence."""
+
+
+class GridOptions(Options):
+    """Every combination of levels."""
+
+    levels: int = Field(default=5, ge=1, description="points along each real parameter")
+    shuffle: bool = Field(default=True, description="visit in random order, so that a part covers the space")
+
+
+class ScikitOptimizeOptions(Options):
+    """scikit-optimize's surrogates and acquisition functions."""
+
+    estimator: Literal["GP", "RF", "ET", "GBRT"] = Field(
+        default="GP", description="Gaussian process, random forest, extra trees, gradient boosted trees"
+    )
+    acquisition: Literal["EI", "LCB", "PI"] = "EI"
+    acq_optimizer: Literal["auto", "sampling", "lbfgs"] = "auto"
+    pending: Lie = Field(default=Lie.MEAN, description="the loss that running trials are given meanwhile")
+    n_candidates: int = Field(default=2000, ge=10, description="points at which the acquisition is compared")
+    xi: float = Field(
+        default=0.01, ge=0, description="improvement wanted by EI and PI, in standard deviations"
+    )
+    kappa: float = Field(default=1.96, ge=0, description="LCB: standard deviations below the mean")
+    tail: bool = Field(default=True, description="compress losses worse than the median logarithmically")
+    fit_points: int = Field(default=200, ge=10, description="GP: points to which length scales are fitted")

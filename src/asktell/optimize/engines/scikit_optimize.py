@@ -1,0 +1,384 @@
+"""scikit-optimize behind the engine protocol: the only module that knows it.
+
+Each proposal builds one fresh `skopt.Optimizer`, tells it everything once and asks once, so nothing
+outlives a proposal that a resumed study would have to rebuild.
+
+    n  points told          p  points pending
+    d  columns of the unit cube, which is the space that skopt sees (a category is one of its own)
+    z  losses as the surrogate sees them: tail compressed, mean 0, standard deviation 1
+    C  candidates
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import skopt
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from sklearn.base import clone
+from skopt.acquisition import gaussian_ei, gaussian_lcb, gaussian_pi
+from skopt.space import Categorical as SkoptCategorical
+from skopt.space import Real as SkoptReal
+from skopt.utils import cook_estimator, normalize_dimensions
+
+from asktell.optimize.engines.designs import Design, as_many_as_there_are
+from asktell.optimize.engines.options import ScikitOptimizeOptions
+from asktell.optimize.history import History, Proposal
+from asktell.optimize.pending import TOLERANCE, Lie, Taken, constant_lie, unused_point
+from asktell.space import Boolean, Categorical, Real, Space
+from asktell.trial import Origin, Params
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+
+MIN_TOLD = 2
+"""A surrogate of fewer points says nothing."""
+
+NEIGHBOURHOODS = (0.1, 0.03, 0.01)
+CENTRES, NEIGHBOURS = 4, 24
+"""Scales at which candidates are refined; around how many, and with how many each."""
+
+
+def why_unusable(options: ScikitOptimizeOptions) -> list[str]:
+    """What stands against these options with the versions that are installed, in sentences."""
+    problems = []
+    if not _works(options.estimator):
+        problems.append(
+            f"engine 'skopt': option estimator: {options.estimator} of scikit-optimize {skopt.__version__} "
+            "does not work with the installed numpy and scikit-learn; use GP, ET or RF"
+        )
+    if options.acq_optimizer == "lbfgs" and options.estimator != "GP":
+        problems.append(
+            f"engine 'skopt': option acq_optimizer: lbfgs needs gradients, {options.estimator} has none; "
+            "use sampling"
+        )
+    return problems
+
+
+@cache
+def _works(estimator: str) -> bool:
+    """Tried, not looked up: GBRT broke with numpy 2.4 and scikit-learn 1.6, and may be mended."""
+    if estimator in ("GP", "ET", "RF"):
+        return True
+    points = np.linspace(0.0, 1.0, 8)[:, None]
+    try:
+        with _quiet():
+            model = clone(cook_estimator(estimator, random_state=0))
+            model.fit(points, points[:, 0]).predict(points, return_std=True)
+    except (AttributeError, TypeError, ValueError) as error:
+        logger.debug("scikit-optimize's %s does not work: %s", estimator, error)
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known before a proposal. best: the row of the lowest feasible loss, if there is one."""
+
+    unit: Array  # (n, d)
+    z: Array  # (n,)
+    best: int | None
+    succeeded: Array  # (s, d)
+    failed: Array  # (f, d)
+
+    @property
+    def best_z(self) -> float:
+        """What is to be improved on; without a feasible point, the best of the others."""
+        return float(self.z.min() if self.best is None else self.z[self.best])
+
+
+class ScikitOptimize:
+    """Bayesian optimisation of one objective with scikit-optimize's surrogates.
+
+    Failures, and results outside their bounds, scale the acquisition down around them; their losses
+    are never invented.
+    """
+
+    name = "skopt"
+
+    def __init__(self, space: Space, seed: int, initial: int, options: ScikitOptimizeOptions) -> None:
+        self._space = space
+        self._seed = seed
+        self._initial = initial
+        self._options = options
+        self._cube = _Cube(space)
+        # Where skopt's own optimum needs no rounding and cannot be infeasible, it is taken as it is.
+        self._is_continuous = not space.constraints and all(
+            isinstance(space.parameters[name], Real) and not space.parameters[name].when
+            for name in space.columns
+        )
+
+    def propose(self, history: History, number: int, count: int) -> list[Proposal]:
+        taken = Taken(history.unit)
+        design = Design(self._space, self._seed, history, taken)
+        known = _known(history, self._options.tail)
+        surrogate = _Surrogate(self._options, self._cube, known, _state(self._seed, number))
+        pending = list(history.unit[history.is_pending])
+
+        def propose_one(offset: int) -> Proposal:
+            if self._is_modelled(len(history.numbers) + offset, len(known.z)):
+                proposal = self._from_model(known, surrogate, pending, taken, number + offset)
+            else:
+                proposal = design.next_point(number + offset)
+            pending.append(self._space.to_unit(proposal.params))
+            taken.add(pending[-1])
+            return proposal
+
+        return as_many_as_there_are(propose_one, count)
+
+    def _is_modelled(self, asked: int, told: int) -> bool:
+        return asked >= self._initial and told >= max(MIN_TOLD, self._initial // 2)
+
+    def _from_model(
+        self, known: _Known, surrogate: _Surrogate, pending: Sequence[Array], taken: Taken, number: int
+    ) -> Proposal:
+        rng = np.random.default_rng([self._seed, number])
+        try:
+            with _quiet():
+                optimizer, lies = self._tell(known, surrogate, pending, _state(self._seed, number))
+                details = surrogate.details(optimizer.models[-1], lies)
+                found = self._best_unused(optimizer, known, taken, rng)
+        except (np.linalg.LinAlgError, ValueError) as error:
+            logger.warning("trial %d: scikit-optimize failed (%s); a random point instead", number, error)
+            details, found = {"fallback": f"the fit failed: {error}"[:200]}, None
+        else:
+            if found is None:
+                details["fallback"] = "every candidate was proposed before"
+        if found is None:
+            return Proposal(unused_point(self._space, taken, rng), Origin.RANDOM, details=details)
+        params, acquisition = found
+        return Proposal(params, Origin.MODEL, acquisition, details)
+
+    def _tell(
+        self, known: _Known, surrogate: _Surrogate, pending: Sequence[Array], state: int
+    ) -> tuple[Any, Sequence[float]]:
+        """A `skopt.Optimizer` that was told everything, and the losses that pending points were given."""
+        options = self._options
+        estimator, lies = surrogate.with_pending(pending)
+        optimizer = skopt.Optimizer(
+            self._cube.dimensions,
+            base_estimator=estimator,
+            n_initial_points=0,
+            acq_func=options.acquisition,
+            acq_optimizer=options.acq_optimizer,
+            random_state=state,
+            model_queue_size=1,
+            acq_func_kwargs={"xi": options.xi, "kappa": options.kappa},
+            acq_optimizer_kwargs={"n_points": options.n_candidates},
+            avoid_duplicates=False,
+        )
+        rows = self._cube.rows([*known.unit, *pending])
+        optimizer.tell(rows, [*known.z.tolist(), *lies])
+        return optimizer, lies
+
+    def _best_unused(
+        self, optimizer: Any, known: _Known, taken: Taken, rng: np.random.Generator
+    ) -> tuple[Params, float] | None:
+        """The feasible point of best acquisition that is not taken, and its acquisition (more is better)."""
+        model = optimizer.models[-1]
+        first = self._space.from_unit(self._cube.point(optimizer.ask()))
+        unit = self._space.to_unit(first)
+        if self._is_continuous and not len(known.failed) and unit not in taken:
+            return first, -float(self._acquisition(model, unit[None, :], known)[0])
+        candidates = self._candidates(model, known, rng, [first] if self._space.is_feasible(first) else [])
+        units = self._space.to_unit_many(candidates)
+        scores = self._acquisition(model, units, known)
+        for i in np.argsort(scores, kind="stable"):
+            if units[i] not in taken:
+                return candidates[i], -float(scores[i])
+        return None
+
+    def _candidates(
+        self, model: Any, known: _Known, rng: np.random.Generator, first: list[Params]
+    ) -> list[Params]:
+        """Feasible points: `first`, random ones, and neighbourhoods of the best among them, ever smaller."""
+        found = first + list(self._space.sample(rng, self._options.n_candidates))
+        if known.best is not None:
+            found.append(self._space.from_unit(known.unit[known.best]))
+        for scale in NEIGHBOURHOODS:
+            scores = self._acquisition(model, self._space.to_unit_many(found), known)
+            for i in np.argsort(scores, kind="stable")[:CENTRES]:
+                found += self._space.neighbours(found[i], rng, NEIGHBOURS, scale=scale)
+        return found
+
+    def _acquisition(self, model: Any, units: Array, known: _Known) -> Array:
+        """What skopt minimises, scaled down where trials failed. units: (C, d); returns (C,)."""
+        options = self._options
+        points = self._cube.transform(units)
+        match options.acquisition:
+            case "EI":
+                values = -gaussian_ei(points, model, known.best_z, options.xi)
+            case "PI":
+                values = -gaussian_pi(points, model, known.best_z, options.xi)
+            case "LCB":
+                values = gaussian_lcb(points, model, options.kappa)
+        if not len(known.failed):
+            return np.asarray(values, dtype=np.float64)
+        # LCB has either sign: what is scaled is the gain over a point of no use, taken at the mean loss.
+        useless = float(known.z.mean()) if options.acquisition == "LCB" else 0.0
+        return np.asarray(np.minimum(values - useless, 0.0) * _success(units, known) + useless)
+
+
+class _Cube:
+    """The unit cube as skopt sees it: a number in [0, 1] a column, except that categories are codes."""
+
+    def __init__(self, space: Space) -> None:
+        self._choices = [_choices(space.parameters[name]) for name in space.columns]
+        self._space = normalize_dimensions(
+            [SkoptCategorical(list(range(k))) if k else SkoptReal(0.0, 1.0) for k in self._choices]
+        )
+
+    @property
+    def dimensions(self) -> list[Any]:
+        return list(self._space.dimensions)
+
+    def rows(self, units: Iterable[Array]) -> list[list[float | int]]:
+        """Points as skopt is told them."""
+        return [
+            [min(int(u * k), k - 1) if k else float(u) for u, k in zip(unit, self._choices, strict=True)]
+            for unit in units
+        ]
+
+    def point(self, row: Sequence[float | int]) -> Array:
+        """(d,): the inverse of `rows` for one of them."""
+        return np.array(
+            [(x + 0.5) / k if k else x for x, k in zip(row, self._choices, strict=True)], dtype=float
+        )
+
+    def transform(self, units: Iterable[Array]) -> Array:
+        """Points as a surrogate sees them, categories one-hot. (n, d) -> (n, D)."""
+        return np.asarray(self._space.transform(self.rows(units)), dtype=np.float64)
+
+
+class _Surrogate:
+    """The surrogate of the told points, and what it makes of pending ones.
+
+    What is fitted (a GP's length scales and noise) is fitted to measurements alone, once for a joint
+    group; pending points are conditioned on. That is one fit and one factorisation a proposal.
+    """
+
+    def __init__(self, options: ScikitOptimizeOptions, cube: _Cube, known: _Known, state: int) -> None:
+        self._options = options
+        self._cube = cube
+        self._known = known
+        self._state = state
+
+    def with_pending(self, pending: Sequence[Array]) -> tuple[Any, list[float]]:
+        """An estimator for skopt to fit to told and pending points together, and the latter's losses."""
+        is_gp = self._options.estimator == "GP"
+        needs_fit = is_gp and (bool(pending) or len(self._known.z) > self._options.fit_points)
+        return (_frozen(self._fitted) if needs_fit else self._fresh()), self._lies(pending)
+
+    def details(self, model: Any, lies: Sequence[float]) -> dict[str, Any]:
+        """What is worth keeping with a trial, as JSON values."""
+        kept: dict[str, Any] = {"estimator": self._options.estimator}
+        if lies:
+            kept["pending"] = str(self._options.pending)
+        if hasattr(model, "kernel_"):
+            scales = model.kernel_.get_params().get("k1__k2__length_scale")
+            kept["length_scales"] = [float(f"{scale:.4g}") for scale in np.atleast_1d(scales)]
+            kept["noise"] = float(f"{model.noise_:.4g}")
+        return kept
+
+    def _lies(self, pending: Sequence[Array]) -> list[float]:
+        if not pending:
+            return []
+        if self._options.pending is Lie.BELIEVER:
+            return [float(z) for z in self._fitted.predict(self._cube.transform(pending))]
+        return [constant_lie(self._options.pending, self._known.z)] * len(pending)
+
+    @cached_property
+    def _fitted(self) -> Any:
+        z, limit = self._known.z, self._options.fit_points
+        rows = np.arange(len(z))
+        if self._options.estimator == "GP" and len(z) > limit:
+            # The best third says where the optimum is, a random rest what the function is like.
+            order = np.argsort(z, kind="stable")
+            rest = np.random.default_rng(self._state).permutation(order[limit // 3 :])
+            rows = np.concatenate([order[: limit // 3], rest[: limit - limit // 3]])
+        return self._fresh().fit(self._cube.transform(self._known.unit[rows]), z[rows])
+
+    def _fresh(self) -> Any:
+        return cook_estimator(self._options.estimator, space=self._cube.dimensions, random_state=self._state)
+
+
+def _frozen(fitted: Any) -> Any:
+    """A Gaussian process with the hyperparameters of one that was fitted, to be given other points."""
+    kernel = clone(fitted.kernel_)
+    # skopt sets the noise of a fitted kernel to zero, to predict without it.
+    kernel.set_params(k2__noise_level=fitted.noise_)
+    return clone(fitted).set_params(kernel=kernel, optimizer=None, n_restarts_optimizer=0)
+
+
+def _known(history: History, tail: bool) -> _Known:
+    told = history.is_told
+    z = standardised(history.losses[told, 0], tail)
+    feasible = np.flatnonzero(history.is_feasible[told])
+    return _Known(
+        unit=history.unit[told],
+        z=z,
+        best=int(feasible[np.argmin(z[feasible])]) if len(feasible) else None,
+        succeeded=history.unit[history.is_feasible],
+        failed=history.unit[history.is_failed | (told & ~history.is_feasible)],
+    )
+
+
+def standardised(losses: Array, tail: bool) -> Array:
+    """Losses at mean 0 and standard deviation 1, in the same order; zeros where they are all equal.
+
+    tail: beyond the median, in units of 1.4826 median absolute deviations, they grow as log(1 + x):
+    a few terrible points then do not flatten what the surrogate sees of the good ones.
+    """
+    if not len(losses):
+        return losses
+    largest = np.abs(losses).max()
+    z = losses / largest if largest > 0 else losses.copy()  # squares of 1e200 overflow
+    if tail:
+        z = z - np.median(z)
+        spread = 1.4826 * np.median(np.abs(z)) or z.std()
+        if spread > 0:
+            z = np.where(z > 0, np.log1p(np.maximum(z, 0.0) / spread), z / spread)
+    z = z - z.mean()
+    deviation = z.std()
+    return np.asarray(z / deviation if deviation > 0 else np.zeros_like(z))
+
+
+def _success(units: Array, known: _Known) -> Array:
+    """How likely a trial succeeds, from those nearest to it. units: (C, d); returns (C,).
+
+    Trials weigh exp(1 - (distance / distance of the nearest)^2): no length has to be chosen, around
+    a failure it is the failure that counts, and a region where all fail is left.
+    """
+    good, bad = (cdist(units, points, "sqeuclidean") for points in (known.succeeded, known.failed))
+    nearest = np.minimum(good.min(axis=1, initial=np.inf), bad.min(axis=1, initial=np.inf))
+    unit = np.maximum(nearest, TOLERANCE**2)[:, None]
+    weights_good, weights_bad = (np.exp(1.0 - squares / unit).sum(axis=1) for squares in (good, bad))
+    return np.asarray(weights_good / (weights_good + weights_bad))
+
+
+def _choices(parameter: Any) -> int:
+    """How many categories a parameter has; 0 for one whose values have an order."""
+    if isinstance(parameter, Boolean):
+        return 2
+    return len(parameter.choices) if isinstance(parameter, Categorical) else 0
+
+
+def _state(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """scikit-learn's and skopt's warnings of a fit mean nothing to who waits for a proposal."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,288 @@
+"""Ask and tell by number, in memory: what a study's loop uses, and what people use without a study.
+
+Objectives come and go with their author's sign; they are minimised inside, and flipped here only.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from asktell.errors import SpaceError, SpaceExhausted, TrialError
+from asktell.optimize import engines
+from asktell.optimize.history import History, Proposal
+from asktell.space import Space
+from asktell.trial import Origin, Params, Trial
+
+Direction = Literal["minimize", "maximize"]
+Bounds = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A trial that was told, with its values as their author gave them."""
+
+    number: int
+    params: Params
+    values: Mapping[str, float]
+
+
+class Optimizer:
+    """Proposes points, learns what came of them, and never proposes one twice.
+
+    objectives: 'minimize' or 'maximize' by name; one named 'objective', minimised, when left out.
+    seed: proposals follow from it and from what was asked and told, by number, whatever the order
+    of the tells. initial: points of the space-filling design before the first from a model.
+    options: the engine's own. outcome_bounds: (low, high) by name of a result that is told along
+    with the objectives; points outside are data, never the best.
+    Raises EngineError for what the engine cannot do, all of it at once.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: Mapping[str, Direction] | None = None,
+        *,
+        engine: str = "skopt",
+        seed: int = 0,
+        initial: int = 10,
+        options: Mapping[str, Any] | None = None,
+        outcome_bounds: Mapping[str, Bounds] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.space = space
+        self.objectives: Mapping[str, Direction] = dict(objectives or {"objective": "minimize"})
+        wrong = [name for name, way in self.objectives.items() if way not in ("minimize", "maximize")]
+        if wrong:
+            raise TrialError(
+                f"objectives.{wrong[0]} is {self.objectives[wrong[0]]!r}; write 'minimize' or 'maximize'"
+            )
+        self._bounds = dict(outcome_bounds or {})
+        self._engine = engines.create(engine, space, len(self.objectives), seed, initial, options)
+        self._clock = clock
+        self._queue: deque[Params] = deque()
+        self._trials: list[Trial] = []
+        self._values: dict[int, dict[str, float]] = {}
+        self._failed: set[int] = set()
+        self._unit = np.empty((16, space.dims))
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Everything asked, added or restored, in the order of the numbers."""
+        return tuple(self._trials)
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        """Numbers that were neither told nor failed, ascending."""
+        return tuple(t.number for t in self._trials if self._is_pending(t.number))
+
+    @overload
+    def ask(self, n: None = None) -> Trial: ...
+    @overload
+    def ask(self, n: int) -> list[Trial]: ...
+    def ask(self, n: int | None = None) -> Trial | list[Trial]:
+        """The next trial, or `n` of them that are to be evaluated together.
+
+        Enqueued points come first, then the engine's. Fewer than `n` are returned when the space
+        ends before; raises SpaceExhausted when it has ended.
+        """
+        if n is not None and n < 1:
+            raise TrialError(f"ask: n is {n}; ask for one trial or more")
+        asked = self._ask(n or 1)
+        return asked if n is not None else asked[0]
+
+    def tell(self, number: int, values: float | Mapping[str, float]) -> None:
+        """What trial `number` came to: the objective's value, or values by name.
+
+        Names that are neither an objective nor bounded are kept and have no effect.
+        Raises TrialError when the trial is unknown, was told, or a value is missing or not finite.
+        """
+        self._require_pending(number)
+        self._values[number] = self._checked(values, f"trial {number}")
+
+    def fail(self, number: int) -> None:
+        """Trial `number` brought no value. The engine learns where failures lie, not a made-up loss."""
+        self._require_pending(number)
+        self._failed.add(number)
+
+    def enqueue(self, params: Params) -> None:
+        """Have `params` returned by the next ask; they may repeat a point on purpose."""
+        self._queue.append(self._feasible(params))
+
+    def add(self, params: Params, values: float | Mapping[str, float]) -> Trial:
+        """A result known from elsewhere, as a trial with the next number that is told at once."""
+        point = self._feasible(params)
+        checked = self._checked(values, "the added result")
+        trial = self._register(Proposal(point, Origin.ADDED), engine="", asked_at=self._clock(), ask_s=0.0)
+        self._values[trial.number] = checked
+        return trial
+
+    def restore(self, trial: Trial) -> None:
+        """Take back a trial that was asked or added before, in the order of the numbers.
+
+        It is pending until it is told or failed. After the same trials and tells, proposals are
+        those of an optimizer that was never interrupted.
+        """
+        if trial.number != len(self._trials):
+            raise TrialError(
+                f"trial {trial.number} cannot be restored: the next number is {len(self._trials)}"
+            )
+        if trial.origin is Origin.QUEUED and self._queue and self._queue[0] == trial.params:
+            self._queue.popleft()
+        self._append(trial)
+
+    @property
+    def best(self) -> Observation | None:
+        """The best feasible trial told, the first of equals; None before there is one.
+
+        With several objectives there is no best: None; see `front`.
+        """
+        front = self.front
+        return front[0] if front and len(self.objectives) == 1 else None
+
+    @property
+    def front(self) -> list[Observation]:
+        """Feasible trials that no other beats in one objective without losing in another, by number.
+
+        Of trials with equal values the first is listed.
+        """
+        numbers = [number for number in sorted(self._values) if self._is_feasible(number)]
+        if not numbers:
+            return []
+        losses = np.array([self._losses(number) for number in numbers])
+        kept: list[Observation] = []
+        for i, number in enumerate(numbers):
+            no_worse = (losses <= losses[i]).all(axis=1)
+            beaten = (no_worse & (losses < losses[i]).any(axis=1)).any()
+            repeated = (losses[:i] == losses[i]).all(axis=1).any()
+            if not beaten and not repeated:
+                kept.append(Observation(number, self._trials[number].params, dict(self._values[number])))
+        return kept
+
+    def history(self) -> History:
+        """What an engine is shown; a copy."""
+        n = len(self._trials)
+        losses = np.full((n, len(self.objectives)), np.nan)
+        outcomes = {name: np.full(n, np.nan) for name in self._bounds}
+        is_told, is_failed, is_feasible = (np.zeros(n, dtype=bool) for _ in range(3))
+        for number, values in self._values.items():
+            losses[number] = self._losses(number)
+            is_told[number] = True
+            is_feasible[number] = self._is_feasible(number)
+            for name, column in outcomes.items():
+                column[number] = values[name]
+        is_failed[list(self._failed)] = True
+        return History(
+            numbers=np.arange(n, dtype=np.int64),
+            params=tuple(trial.params for trial in self._trials),
+            unit=self._unit[:n].copy(),
+            losses=losses,
+            is_told=is_told,
+            is_failed=is_failed,
+            is_feasible=is_feasible,
+            origins=tuple(trial.origin for trial in self._trials),
+            outcomes=outcomes,
+        )
+
+    def _ask(self, count: int) -> list[Trial]:
+        start = self._clock()
+        queued = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
+        asked = [
+            self._register(Proposal(params, Origin.QUEUED), engine="", asked_at=start, ask_s=0.0)
+            for params in queued
+        ]
+        wanted = count - len(asked)
+        if wanted:
+            try:
+                proposals = self._engine.propose(self.history(), len(self._trials), wanted)
+            except SpaceExhausted:
+                if not asked:
+                    raise
+                proposals = []
+            took_s = max(self._clock() - start, 0.0) / max(len(proposals), 1)
+            asked += [
+                self._register(proposal, engine=self._engine.name, asked_at=start, ask_s=took_s)
+                for proposal in proposals
+            ]
+        return asked
+
+    def _register(self, proposal: Proposal, *, engine: str, asked_at: float, ask_s: float) -> Trial:
+        trial = Trial(
+            number=len(self._trials),
+            params=proposal.params,
+            origin=proposal.origin,
+            engine=engine,
+            acquisition=proposal.acquisition,
+            pending=self.pending,
+            told=len(self._values),
+            asked_at=asked_at,
+            ask_s=ask_s,
+            details=dict(proposal.details or {}),
+        )
+        self._append(trial)
+        return trial
+
+    def _append(self, trial: Trial) -> None:
+        n = len(self._trials)
+        if n == len(self._unit):
+            self._unit = np.concatenate([self._unit, np.empty_like(self._unit)])
+        self._unit[n] = self.space.to_unit(trial.params)
+        self._trials.append(trial)
+
+    def _feasible(self, params: Params) -> Params:
+        point: Params = self.space.validate(params)
+        if not self.space.is_feasible(point):
+            broken = ", ".join(map(str, self.space.constraints))
+            raise SpaceError(
+                f"{dict(point)} does not fulfil the constraints ({broken}); choose a point that does"
+            )
+        return point
+
+    def _is_pending(self, number: int) -> bool:
+        return number not in self._values and number not in self._failed
+
+    def _require_pending(self, number: int) -> None:
+        if not 0 <= number < len(self._trials):
+            raise TrialError(f"there is no trial {number}; {len(self._trials)} were asked, counted from 0")
+        if not self._is_pending(number):
+            became = "was told" if number in self._values else "failed"
+            raise TrialError(
+                f"trial {number} {became} before; a trial ends once, enqueue its point to repeat it"
+            )
+
+    def _checked(self, values: float | Mapping[str, float], where: str) -> dict[str, float]:
+        if not isinstance(values, Mapping):
+            if len(self.objectives) > 1 or self._bounds:
+                wanted = ", ".join([*self.objectives, *self._bounds])
+                raise TrialError(f"{where}: one number for several results; give them by name: {wanted}")
+            values = {next(iter(self.objectives)): values}
+        checked = {}
+        for name in dict.fromkeys([*self.objectives, *self._bounds, *values]):
+            required = name in self.objectives or name in self._bounds
+            if name not in values:
+                raise TrialError(
+                    f"{where}: {name} is missing, it has {', '.join(values) or 'no values'}; tell it too"
+                )
+            try:
+                checked[name] = float(values[name])
+            except (TypeError, ValueError, OverflowError) as error:
+                raise TrialError(f"{where}: {name} is {values[name]!r}, not a number; convert it") from error
+            if required and not math.isfinite(checked[name]):
+                raise TrialError(
+                    f"{where}: {name} is {checked[name]}; use fail(number) for a trial without a result"
+                )
+        return checked
+
+    def _losses(self, number: int) -> list[float]:
+        values = self._values[number]
+        return [values[name] if way == "minimize" else -values[name] for name, way in self.objectives.items()]
+
+    def _is_feasible(self, number: int) -> bool:
+        values = self._values[number]
+        return all(low <= values[name] <= high for name, (low, high) in self._bounds.items())
