@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import dask.config
@@ -32,16 +31,15 @@ CONFIG = {
 class LocalPool:
     """A dask cluster on this machine, one single-threaded worker process per slot.
 
-    workers: slots; heartbeat_s: a worker that is silent for so long is replaced; scratch: where
-    dask keeps its own temporary files; dashboard: serve dask's dashboard on loopback.
+    workers: slots; dashboard: where dask's dashboard listens, None for none; heartbeat_s: a worker
+    that is silent for so long is replaced.
     """
 
-    def __init__(self, workers: int, *, scratch: Path, heartbeat_s: float = 60.0, dashboard: bool = True) -> None:
+    def __init__(self, workers: int, *, dashboard: str | None = None, heartbeat_s: float = 60.0) -> None:
         self.workers = workers
         self.dashboard = ""
-        self._scratch = scratch
         self._heartbeat_s = heartbeat_s
-        self._wants_dashboard = dashboard
+        self._dashboard_address = dashboard
         self._cluster: Any = None
         self._missing: dict[int, float] = {}
         self._seen: set[str] = set()
@@ -53,15 +51,14 @@ class LocalPool:
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
-                dashboard_address="127.0.0.1:0" if self._wants_dashboard else None,
+                dashboard_address=self._dashboard_address,
                 memory_limit=None,
                 silence_logs=logging.CRITICAL,
-                local_directory=str(self._scratch),
                 worker_dashboard_address=None,
             )
             client = Client(self._cluster)
         client.register_plugin(IgnoreInterrupts())
-        if self._wants_dashboard:
+        if self._dashboard_address is not None:
             self.dashboard = str(self._cluster.dashboard_link)
         return client
 

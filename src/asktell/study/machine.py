@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from asktell.execute.protocol import ExecutorEvent, SlotJoined, SlotLeft, TaskEnded, TaskLost
@@ -102,7 +102,9 @@ class StudyMachine:
         self.wall_s = 0.0
         self.slots: dict[str, SlotJoined] = {}
         self.is_exhausted = False
+        self.n_lost = 0
         self._open: dict[int, TrialState] = {}
+        self._n_ended: dict[Status, int] = {}
         self._since_best = 0
         self._session_at: float | None = None
         self._last_at = 0.0
@@ -216,6 +218,7 @@ class StudyMachine:
             case Lost():
                 self._release(record.number, record.attempt, record.at)
                 self.trials[record.number].losses += record.counts
+                self.n_lost += 1
             case Retried():
                 self._release(record.number, record.attempt, record.at, record.outcome)
                 self.trials[record.number].failures += 1
@@ -264,6 +267,7 @@ class StudyMachine:
         assert state.is_open, f"trial {state.trial.number} is terminal already"
         state.status, state.outcome, state.row = outcome.status, outcome, self.n_rows
         self.n_rows += 1
+        self._n_ended[outcome.status] = self._n_ended.get(outcome.status, 0) + 1
         del self._open[state.trial.number]
         if self._is_better(outcome):
             self.best, self._since_best = state.trial.number, 0
@@ -354,8 +358,13 @@ class StudyMachine:
     def open_trials(self) -> Iterable[TrialState]:
         return self._open.values()
 
-    def count(self, status: Status) -> int:
-        return sum(state.status is status for state in self.trials.values())
+    @property
+    def counts(self) -> Mapping[Status, int]:
+        """Trials by status."""
+        counts = dict.fromkeys(Status, 0) | self._n_ended
+        for state in self._open.values():
+            counts[state.status] += 1
+        return counts
 
 
 def replay(rules: Rules, records: Iterable[Record]) -> StudyMachine:

@@ -1,0 +1,80 @@
+"""What lies where in a study directory.
+
+study.yaml        the configuration as resolved
+journal/          the truth: one segment per process
+results.zarr/     the view that xarray opens
+spool/            encoded output chunks on their way into the store
+trials/           one folder per attempt: 000017/0
+logs/             the driver's log
+progress.json     counts, incumbent, estimated end; rewritten atomically
+best.json         at the end
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class StudyDirectory:
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "study.yaml"
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "results.zarr"
+
+    @property
+    def trials(self) -> Path:
+        return self.root / "trials"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def progress(self) -> Path:
+        return self.root / "progress.json"
+
+    @property
+    def best(self) -> Path:
+        return self.root / "best.json"
+
+    def trial(self, number: int) -> Path:
+        return self.trials / f"{number:06d}"
+
+    def attempt(self, number: int, attempt: int) -> Path:
+        return self.trial(number) / str(attempt)
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Replace a JSON file atomically; a reader sees the old one or the new one.
+
+    NaN and infinities become null, which every JSON reader takes.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    temporary.write_text(json.dumps(_finite(data), indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,239 @@
+"""Carries out what the study machine says, and journals before it acts.
+
+    executor's events ─► study.on ─► records ─► journal ─► study.apply, optimizer, publisher
+                                                              │
+    executor.submit, optimizer.ask ◄── commands ◄── study.plan ◄┘
+
+A record is durable before anything follows from it. Proposals, submissions and tells all happen in
+this one thread, so their order is the order of the journal, and a replay of it ends in the same
+state.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from asktell.errors import SpaceExhausted, StudyLocked
+from asktell.execute.protocol import (
+    Executor,
+    ExecutorEvent,
+    MetricsLogged,
+    SlotLeft,
+    Task,
+    TaskLost,
+    Woken,
+)
+from asktell.inbox import Inbox, Request
+from asktell.journal import DriverJournal
+from asktell.optimize.optimizer import Optimizer
+from asktell.publisher import Publisher
+from asktell.records import (
+    Added,
+    Asked,
+    Closed,
+    Ended,
+    Enqueued,
+    Known,
+    Record,
+    SchemaSet,
+    StopRequested,
+    Submitted,
+)
+from asktell.store import RowBuilder
+from asktell.study import Ask, Finish, StudyMachine, Submit
+from asktell.trial import Status, Trial
+
+logger = logging.getLogger(__name__)
+
+STOP = "stop"
+"""`Executor.wake(STOP)` ends the loop in an orderly way."""
+
+TICK_S = 1.0
+BEAT_S = 5.0
+
+
+class Observer(Protocol):
+    """Sees what the loop sees (progress, the command line's display)."""
+
+    def on_event(self, event: ExecutorEvent, at: float) -> None: ...
+
+    def on_record(self, record: Record) -> None: ...
+
+    def on_tick(self, at: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the loop works with; `asktell.run` puts it together."""
+
+    study: StudyMachine
+    optimizer: Optimizer
+    journal: DriverJournal
+    inbox: Inbox
+    rows: RowBuilder
+    publisher: Publisher
+    observers: Sequence[Observer] = ()
+
+
+class Ledger:
+    """The study's owner: every change to it goes through `commit`, journal first."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.study = parts.study
+
+    def commit(self, records: Sequence[Record]) -> None:
+        """Make records durable, then true."""
+        if not records:
+            return
+        self.parts.journal.append_many(records)
+        for record in records:
+            take(record, self.parts)
+
+    def ask(self, count: int, at: float) -> Sequence[Trial]:
+        """Propose together and journal as one record; empty when the space is exhausted."""
+        try:
+            trials = self.parts.optimizer.ask(count)
+        except SpaceExhausted as error:
+            logger.info("%s", error)
+            self.study.is_exhausted = True
+            return ()
+        trials = [replace(trial, asked_at=at) for trial in trials]
+        self.commit([Asked(tuple(trials), at)])
+        return trials
+
+    def adopt(self, requests: Iterable[tuple[str, Request]], at: float) -> None:
+        """Take people's commands into the journal."""
+        for source, request in requests:
+            match request:
+                case Enqueued():
+                    self.commit([replace(request, source=source)])
+                case Known():
+                    trial = self.parts.optimizer.add(request.params, request.outcome.values)
+                    self.commit([Added(replace(trial, asked_at=at), request.outcome, at, source)])
+                case StopRequested():
+                    self.commit([replace(request, source=source)])
+
+    def harvest(self, at: float) -> None:
+        """Take the results that workers have journaled and nobody has told yet."""
+        for report in self.parts.inbox.reports():
+            self.commit(self.study.on(report, at))
+
+
+def take(record: Record, parts: Parts) -> None:
+    """What follows from a durable record, in a live study and in a replay alike."""
+    parts.study.apply(record)
+    match record:
+        case Asked():
+            for trial in record.trials:
+                parts.optimizer.restore(trial)
+        case Ended():
+            if record.outcome.status is Status.COMPLETED:
+                parts.optimizer.tell(record.number, record.outcome.values)
+            else:
+                parts.optimizer.fail(record.number)
+        case Enqueued():
+            parts.optimizer.enqueue(record.params)
+        case Added():
+            parts.optimizer.restore(record.trial)
+            parts.optimizer.tell(record.trial.number, record.outcome.values)
+        case SchemaSet():
+            parts.publisher.put(record)
+    row = parts.rows.take(record)
+    if row is not None:
+        parts.publisher.put(row)
+    for observer in parts.observers:
+        observer.on_record(record)
+
+
+class Loop:
+    """One driver's session of a study."""
+
+    def __init__(self, ledger: Ledger, executor: Executor) -> None:
+        self._ledger = ledger
+        self._parts = ledger.parts
+        self._study = ledger.study
+        self._executor = executor
+        self._beaten_at = float("-inf")
+
+    def run(self) -> Closed:
+        """Work until the budget is used, a stopping rule is met or a stop is asked for.
+
+        Raises StudyLocked if another driver has taken the study over; ExecutorError if the
+        scheduler is gone. The study can be resumed after either.
+        """
+        executor = self._executor
+        now = executor.now
+        self._begin(now())
+        try:
+            finish = self._act()
+            if finish is None:
+                executor.start()
+            while finish is None:
+                for event in executor.wait(TICK_S):
+                    self._handle(event)
+                self._tick(now())
+                finish = self._act()
+        finally:
+            executor.close()
+        self._ledger.harvest(now())
+        closing = Closed(now(), finish.reason, finish.done)
+        self._ledger.commit([*self._study.abandon(now()), closing])
+        return closing
+
+    def _begin(self, at: float) -> None:
+        self._ledger.harvest(at)
+        self._ledger.commit(self._study.abandon(at))
+        # A stop that was asked of an earlier driver is not meant for this one.
+        requests = self._parts.inbox.requests(self._study.sources)
+        self._ledger.adopt([item for item in requests if not isinstance(item[1], StopRequested)], at)
+
+    def _handle(self, event: ExecutorEvent) -> None:
+        at = self._executor.now()
+        if isinstance(event, SlotLeft | TaskLost):
+            # The worker may have finished, and died before it could say so.
+            self._ledger.harvest(at)
+        for observer in self._parts.observers:
+            observer.on_event(event, at)
+        match event:
+            case Woken(reason=reason) if reason.startswith(STOP):
+                self._ledger.commit([StopRequested(at)])
+            case Woken() | MetricsLogged():
+                pass
+            case _:
+                self._ledger.commit(self._study.on(event, at))
+
+    def _tick(self, at: float) -> None:
+        self._ledger.adopt(self._parts.inbox.requests(self._study.sources), at)
+        if at - self._beaten_at >= BEAT_S:
+            self._beaten_at = at
+            if not self._parts.journal.is_current():
+                raise StudyLocked("another driver has taken this study over; this one ends")
+            self._parts.journal.beat()
+        for observer in self._parts.observers:
+            observer.on_tick(at)
+
+    def _act(self) -> Finish | None:
+        """Carry out commands until the study has none."""
+        while commands := self._study.plan(self._executor.now()):
+            submits = [command for command in commands if isinstance(command, Submit)]
+            self._submit(submits)
+            for command in commands:
+                match command:
+                    case Finish():
+                        return command
+                    case Ask(count=count):
+                        self._ledger.ask(count, self._executor.now())
+        return None
+
+    def _submit(self, submits: Sequence[Submit]) -> None:
+        at = self._executor.now()
+        self._ledger.commit([Submitted(item.number, item.attempt, item.slot, at) for item in submits])
+        for item in submits:
+            params = self._study.trials[item.number].trial.params
+            task = Task(item.number, item.attempt, params, token=uuid.uuid4().hex)
+            self._executor.submit(task, item.slot)

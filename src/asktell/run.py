@@ -1,0 +1,265 @@
+"""Where everything concrete is put together: a study from a file or from Python, run to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self
+
+from asktell.config import StudyConfig, from_resolved, load, resolved
+from asktell.directory import StudyDirectory, write_json
+from asktell.errors import StudyError, TrialError
+from asktell.execute.protocol import Executor, MetricsLogged
+from asktell.loop import STOP, Loop
+from asktell.progress import Incumbent, Progress, Snapshot, incumbent
+from asktell.records import Closed, Ended, Record
+from asktell.session import Session, optimizer_of, study_directory, width_of
+from asktell.study import StudyMachine
+from asktell.trial import Outcome, Status, Trial, Value
+
+Display = Callable[[Snapshot, Record | MetricsLogged | None], None]
+Watch = Callable[[StudyMachine], Progress]
+
+
+def create(config: StudyConfig, path: Path) -> StudyDirectory:
+    """Make a study directory, complete or not at all. Raises StudyError if it exists."""
+    optimizer_of(config := resolved(config))  # what the engine refuses is refused before anything exists
+    if path.exists():
+        raise StudyError(
+            f"{path} exists already; go on with `asktell resume {path}`, or choose another --dir"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial_path = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    partial_path.mkdir(mode=0o700)
+    draft = StudyDirectory(partial_path)
+    try:
+        for folder in (draft.journal, draft.trials, draft.logs):
+            folder.mkdir()
+        draft.config.write_text(config.to_yaml(), encoding="utf-8")
+        partial_path.rename(path)
+    except BaseException:
+        shutil.rmtree(partial_path, ignore_errors=True)
+        raise
+    return StudyDirectory(path.resolve())
+
+
+def make_executor(session: Session) -> Executor:
+    """The executor that the configuration asks for."""
+    from asktell import worker
+    from asktell.cluster.local import AddressPool, LocalPool
+    from asktell.execute.dask import DaskExecutor, Pool
+
+    config = session.config
+    spec = worker.WorkSpec(
+        study_dir=str(session.directory.root),
+        name=config.name,
+        session=session.token,
+        evaluate=config.evaluate.model_dump_json(by_alias=True),
+        outputs=json.dumps(
+            {name: item.model_dump(mode="json", by_alias=True) for name, item in config.outputs.items()}
+        ),
+        objectives=tuple(config.objectives),
+        cpus=config.cluster.cpus_per_trial,
+    )
+    pool: Pool
+    if config.cluster.kind == "address":
+        assert config.cluster.address is not None
+        pool = AddressPool(config.cluster.address)
+    else:
+        pool = LocalPool(width_of(config), dashboard=config.cluster.dashboard)
+    return DaskExecutor(pool, partial(worker.work, spec))
+
+
+@contextmanager
+def stop_on_signals(executor: Executor) -> Iterator[None]:
+    """SIGINT or SIGTERM once ends the loop in an orderly way; a second one interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler)
+        executor.wake(f"{STOP}: {signal.Signals(number).name}")
+
+    for number in previous:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class Study:
+    """One optimisation and its directory.
+
+    Either `run` it, or drive it by hand with `ask` and `tell`; both journal everything, and the
+    results open with `asktell.open(study.path)` at any time.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open an existing study. Raises StudyError if there is none."""
+        self._directory = study_directory(Path(path))
+        self.config = from_resolved(self._directory.config)
+        self._session: Session | None = None
+
+    @classmethod
+    def create(
+        cls,
+        config: StudyConfig | str | os.PathLike[str],
+        path: str | os.PathLike[str] | None = None,
+        *,
+        overrides: Sequence[str] = (),
+    ) -> Self:
+        """A new study from a study file (or a configuration) in a new directory.
+
+        path: default `<name>.study` in the current folder; overrides: as for `--set`, 'key.path=value'.
+        Raises ConfigError with every problem of the file, StudyError if the directory exists.
+        """
+        if not isinstance(config, StudyConfig):
+            config = load(Path(config), overrides)
+        directory = create(config, Path(path) if path is not None else Path(f"{config.name}.study"))
+        return cls(directory.root)
+
+    @property
+    def path(self) -> Path:
+        return self._directory.root
+
+    def run(
+        self,
+        *,
+        trials: int | None = None,
+        display: Display = lambda *_: None,
+        executor: Callable[[Session], Executor] = make_executor,
+        accept_code: bool = False,
+    ) -> Closed:
+        """Run, or resume, until the budget is used or the study is stopped.
+
+        trials: a new total for the budget; display: called with the state of things and the news.
+        """
+        self._release()
+        if trials is not None:
+            self.configure(
+                self.config.model_copy(
+                    update={"budget": self.config.budget.model_copy(update={"trials": trials})}
+                )
+            )
+        progress: list[Progress] = []
+
+        def observe(study: StudyMachine) -> Sequence[Progress]:
+            progress.append(
+                Progress(
+                    self.config.name,
+                    study,
+                    path=self._directory.progress,
+                    dashboard=lambda: runner.dashboard if runner is not None else "",
+                    display=display,
+                )
+            )
+            return progress
+
+        runner: Executor | None = None
+        session = Session(self._directory, self.config, accept_code=accept_code, observers=observe)
+        try:
+            for item in progress:
+                item.begin()
+            runner = executor(session)
+            with stop_on_signals(runner):
+                closed = Loop(session.ledger, runner).run()
+            self._write_best(session.study)
+        finally:
+            session.close()
+        return closed
+
+    def configure(self, config: StudyConfig) -> None:
+        """Change cluster, budget, schedule or store from the next session on."""
+        self.config = config
+        draft = self._directory.config.with_suffix(".new")
+        draft.write_text(config.to_yaml(), encoding="utf-8")
+        draft.replace(self._directory.config)
+
+    # ---- by hand -------------------------------------------------------------------------------
+
+    def ask(self, n: int | None = None) -> Trial | Sequence[Trial]:
+        """The next trial to evaluate, or `n` that are proposed together; journaled before it returns."""
+        trials = self._hold().ledger.ask(1 if n is None else n, time.time())
+        if n is None:
+            if not trials:
+                raise StudyError("every point of the space was proposed")
+            return trials[0]
+        return trials
+
+    def tell(self, number: int, values: float | Mapping[str, float]) -> None:
+        """The result of a trial that `ask` gave; a number is the value of the single objective."""
+        session = self._hold()
+        if not isinstance(values, Mapping):
+            if len(self.config.objectives) != 1:
+                raise TrialError(f"trial {number}: tell a value for each of {list(self.config.objectives)}")
+            values = {next(iter(self.config.objectives)): float(values)}
+        session.parts.optimizer.check(number, values)
+        self._end(
+            number, Outcome(Status.COMPLETED, values=dict(values), started_at=0.0, ended_at=time.time())
+        )
+
+    def fail(self, number: int, error: str = "") -> None:
+        """A trial that `ask` gave has no result."""
+        self._hold().parts.optimizer.check(number)
+        self._end(number, Outcome(Status.FAILED, error=error, ended_at=time.time()))
+
+    def enqueue(self, params: Mapping[str, Value]) -> None:
+        """Let the next `ask` return this point."""
+        from asktell.records import Enqueued
+
+        session = self._hold()
+        point = session.parts.optimizer.space.validate(params)
+        session.ledger.commit([Enqueued(point, time.time())])
+
+    @property
+    def best(self) -> Incumbent | None:
+        """The best feasible trial of a single-objective study."""
+        return incumbent(self._hold().study)
+
+    def close(self) -> None:
+        """Give the study back (only after `ask` and `tell`; `run` does it by itself)."""
+        self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _end(self, number: int, outcome: Outcome) -> None:
+        self._hold().ledger.commit([Ended(number, 0, outcome, time.time())])
+
+    def _hold(self) -> Session:
+        if self._session is None:
+            self._session = Session(self._directory, self.config)
+        return self._session
+
+    def _release(self) -> None:
+        if self._session is not None:
+            self._session.finish("closed by its owner", done=False)
+            self._session.close()
+            self._session = None
+
+    def _write_best(self, study: StudyMachine) -> None:
+        best = incumbent(study)
+        if best is not None:
+            data: dict[str, Any] = {
+                "number": best.number,
+                "params": dict(best.params),
+                "values": dict(best.values),
+            }
+            write_json(self._directory.best, data)

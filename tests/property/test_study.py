@@ -1,0 +1,228 @@
+"""The study machine under any order of events, against the promises that people rely on."""
+
+import copy
+from collections import Counter
+from dataclasses import fields
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asktell.execute.protocol import SlotJoined, SlotLeft, TaskEnded, TaskLost
+from asktell.records import (
+    Added,
+    Asked,
+    Closed,
+    Ended,
+    Enqueued,
+    Lost,
+    Opened,
+    Record,
+    Retried,
+    StopRequested,
+    Submitted,
+    Superseded,
+    decode,
+    encode,
+)
+from asktell.study import Ask, Budget, Finish, Rules, Schedule, ScheduleKind, StudyMachine, Submit, replay
+from asktell.trial import Cause, Origin, Outcome, Status, Trial
+
+KINDS = st.sampled_from(
+    [
+        Schedule(ScheduleKind.SEQUENTIAL),
+        Schedule(ScheduleKind.BATCH, width=3),
+        Schedule(ScheduleKind.ASYNC, width=3),
+        Schedule(ScheduleKind.ASYNC, width=3, ahead=1),
+        Schedule(ScheduleKind.HYBRID, width=4, k=2),
+    ]
+)
+
+
+class Driver:
+    """A loop without a disk: carries out what the machine says and keeps the journal in a list."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.journal: list[Record] = []
+        self.clock = 0.0
+        self.finished: Finish | None = None
+        self.on_slots: dict[str, list[tuple[int, int]]] = {}
+        self.n_slots = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """The driver dies and another one replays; local workers die with it."""
+        self.machine = replay(self.rules, self.journal)
+        self.on_slots.clear()
+        self.finished = None
+        self.commit([Opened(token=1, at=self.tick())])
+        self.commit(self.machine.abandon(self.tick()))
+        self.act()
+
+    def tick(self) -> float:
+        self.clock += 1.0
+        return self.clock
+
+    def commit(self, records: list[Record]) -> None:
+        for record in records:
+            self.journal.append(decode(encode(record)))
+            self.machine.apply(record)
+
+    def happen(self, event: SlotJoined | SlotLeft | TaskEnded | TaskLost) -> None:
+        if self.finished is None:
+            self.commit(self.machine.on(event, self.tick()))
+            self.act()
+
+    def act(self) -> None:
+        while commands := self.machine.plan(self.clock):
+            for command in commands:
+                match command:
+                    case Ask(count):
+                        first = len(self.machine.trials)
+                        trials = tuple(Trial(first + i, {"x": 0.5}) for i in range(count))
+                        self.commit([Asked(trials, self.tick())])
+                    case Submit(number, attempt, slot):
+                        assert slot in self.on_slots, "submitted to a slot that is not there"
+                        self.commit([Submitted(number, attempt, slot, self.tick())])
+                        self.on_slots[slot].append((number, attempt))
+                    case Finish():
+                        self.finished = command
+                        return
+
+    def join(self) -> None:
+        self.n_slots += 1
+        slot = f"slot-{self.n_slots}"
+        self.on_slots[slot] = []
+        self.happen(SlotJoined(slot))
+
+    def leave(self, slot: str) -> None:
+        del self.on_slots[slot]
+        self.happen(SlotLeft(slot))
+
+    def end(self, slot: str, outcome: Outcome) -> None:
+        self.happen(TaskEnded(*self.on_slots[slot].pop(0), outcome))
+
+    def lose(self, slot: str) -> None:
+        self.happen(TaskLost(*self.on_slots[slot].pop(0)))
+
+
+def _state(machine: StudyMachine) -> dict[str, object]:
+    """All of a machine's state but what only a live driver knows."""
+    ephemeral = {"rules", "slots", "is_exhausted", "_blamed"}
+    state = {name: value for name, value in vars(machine).items() if name not in ephemeral}
+    state["trials"] = {
+        number: tuple(getattr(trial, item.name) for item in fields(trial))
+        for number, trial in machine.trials.items()
+    }
+    state["_open"] = sorted(machine._open)
+    return state
+
+
+OUTCOMES = st.sampled_from(
+    [
+        Outcome(Status.COMPLETED, values={"y": 1.0}, duration_s=1.0),
+        Outcome(Status.COMPLETED, values={"y": -2.5}, duration_s=2.0),
+        Outcome(Status.FAILED, Cause.OBJECTIVE_ERROR, "ValueError: no", duration_s=1.0),
+    ]
+)
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["join", "end", "end", "end", "leave", "lose", "again", "restart"]),
+        st.integers(0, 7),
+        OUTCOMES,
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(schedule=KINDS, retries=st.integers(0, 2), steps=STEPS)
+def test_any_order_of_events_keeps_the_promises(
+    schedule: Schedule, retries: int, steps: list[tuple[str, int, Outcome]]
+) -> None:
+    trials = 9
+    rules = Rules({"y": 1}, schedule=schedule, budget=Budget(trials=trials), retries=retries)
+    driver = Driver(rules)
+    heard: list[TaskEnded] = []
+    for step, pick, outcome in steps:
+        busy = [slot for slot, tasks in driver.on_slots.items() if tasks]
+        match step:
+            case "join" if len(driver.on_slots) < 4:
+                driver.join()
+            case "restart":
+                driver.restart()
+            case "leave" if driver.on_slots:
+                driver.leave(sorted(driver.on_slots)[pick % len(driver.on_slots)])
+            case "lose" if busy:
+                driver.lose(busy[pick % len(busy)])
+            case "end" if busy:
+                slot = busy[pick % len(busy)]
+                heard.append(TaskEnded(*driver.on_slots[slot][0], outcome))
+                driver.end(slot, outcome)
+            case "again" if heard:
+                driver.happen(heard[pick % len(heard)])
+        _check(driver, trials)
+    _drain(driver)
+    _check(driver, trials)
+    assert driver.finished is not None
+    assert driver.finished.done
+    assert len(driver.machine.trials) == trials
+    assert all(state.status.is_terminal for state in driver.machine.trials.values())
+
+
+def _drain(driver: Driver) -> None:
+    """From here on everything goes well."""
+    while driver.finished is None:
+        if not driver.on_slots:
+            driver.join()
+        for slot in [slot for slot, tasks in driver.on_slots.items() if tasks]:
+            if driver.finished is None:
+                driver.end(slot, Outcome(Status.COMPLETED, values={"y": 0.0}))
+
+
+def _check(driver: Driver, trials: int) -> None:
+    machine = driver.machine
+    ends = Counter(record.number for record in driver.journal if isinstance(record, Ended))
+    assert all(count == 1 for count in ends.values()), "a trial ended twice"
+    assert len(machine.trials) <= trials
+    open_numbers = [number for number, state in machine.trials.items() if not state.status.is_terminal]
+    assert open_numbers == list(machine._open)
+    loads = Counter(task.slot for task in machine.running.values())
+    assert all(load <= machine.rules.schedule.depth for load in loads.values())
+    if driver.finished is None and machine.rules.schedule.kind is ScheduleKind.ASYNC:
+        idle = [slot for slot in machine.slots if loads[slot] == 0]
+        assert not idle or machine.n_counted == trials, "a slot idles while budget is left"
+    if machine.rules.schedule.kind is ScheduleKind.SEQUENTIAL:
+        assert len(open_numbers) <= 1
+    if machine.rules.schedule.kind is ScheduleKind.HYBRID:
+        assert len(open_numbers) <= machine.rules.schedule.width
+    assert _state(replay(driver.rules, driver.journal)) == _state(machine)
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_replaying_any_prefix_gives_the_state_after_it(data: st.DataObject) -> None:
+    journal: list[Record] = [Opened(1, 0.0)]
+    machine = StudyMachine(Rules({"y": 1}, budget=Budget(trials=3)))
+    states = [copy.deepcopy(_state(machine))]
+    journal += [
+        Enqueued({"x": 1.0}, 1.0, "user:0"),
+        Asked((Trial(0, {"x": 1.0}, Origin.QUEUED), Trial(1, {"x": 0.5})), 2.0),
+        Submitted(0, 0, "a", 3.0),
+        Submitted(1, 0, "b", 3.0),
+        Retried(0, 0, Outcome(Status.FAILED, Cause.TIMEOUT, duration_s=4.0), 7.0),
+        Lost(1, 0, Cause.WORKER_LOST, True, 8.0),
+        Added(
+            Trial(2, {"x": 0.1}, Origin.ADDED), Outcome(Status.COMPLETED, values={"y": 0.3}), 9.0, "user:9"
+        ),
+        Submitted(1, 1, "c", 10.0),
+        Ended(1, 1, Outcome(Status.COMPLETED, values={"y": 0.2}, duration_s=2.0), 12.0),
+        Superseded(1, 0, Outcome(Status.COMPLETED, values={"y": 0.2}), 13.0),
+        StopRequested(14.0),
+        Closed(15.0, "stopped", False),
+    ]
+    for record in journal:
+        machine.apply(record)
+        states.append(copy.deepcopy(_state(machine)))
+    cut = data.draw(st.integers(0, len(journal)))
+    assert _state(replay(machine.rules, journal[:cut])) == states[cut]
