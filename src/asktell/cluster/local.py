@@ -71,7 +71,7 @@ class LocalPool:
             address = getattr(nanny, "worker_address", None)
             if pid is None or address not in self._seen or address in live:
                 self._missing.pop(pid or -1, None)
-            elif now - self._missing.setdefault(pid, now) > 10:
+            elif now - self._missing.setdefault(pid, now) > min(10.0, self._heartbeat_s):
                 logger.warning("worker %s (pid %d) does not answer: replacing it", address, pid)
                 os.kill(pid, signal.SIGKILL)
                 self._missing.pop(pid)
