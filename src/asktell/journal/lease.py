@@ -18,17 +18,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from asktell.durable import make_folder, sync, write_all
 from asktell.errors import JournalError, StudyError, StudyLocked
-from asktell.journal.segment import (
-    Segment,
-    make_folder,
-    parse_line,
-    read_segment,
-    segments,
-    sync,
-    to_line,
-    write_all,
-)
+from asktell.journal.segment import Segment, parse_line, read_segment, segments, to_line
 from asktell.records import Closed, Opened, Record
 
 HEARTBEAT = "heartbeat"

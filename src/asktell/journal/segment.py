@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from asktell.durable import make_folder, sync, write_all
 from asktell.errors import JournalError
 from asktell.records import Record, decode, encode
 
@@ -51,6 +52,11 @@ class Segment:
         self._descriptor = descriptor
         self._end = end
         self._refusal = ""
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending: no other process ever has the same."""
+        return self.path.stem
 
     @classmethod
     def create(cls, folder: Path, who: str) -> Segment:
@@ -183,23 +189,6 @@ class Tail:
         self._ends[damage.path.name] = damage.following
 
 
-def sync(path: Path) -> None:
-    """fsync a file, or a folder's entries."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder and those above it, durably."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in reversed(missing):
-        sync(path.parent)
-
-
 def parse_line(line: bytes, path: Path, byte: int) -> Record | None:
     """The record of a line, None where the line is torn or damaged; `path` and `byte` are for messages."""
     data = line[_CRC_WIDTH + 1 : -1]
@@ -215,9 +204,3 @@ def _damage(path: Path, byte: int, following: int) -> Damage:
     with path.open("rb") as file:
         line = file.read(byte).count(b"\n") + 1
     return Damage(path, line, byte, following)
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,57 @@
+"""Files that outlive a power failure, and folders that never show half of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+PARTIAL = ".partial"
+"""How the name of a file ends that is not whole yet; one that is found later was left by a crash."""
+
+
+def sync(path: Path) -> None:
+    """fsync a file, or a folder's entries."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder and those above it, durably."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(missing):
+        sync(path.parent)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte, however few the system takes at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def replace_files(contents: Iterable[tuple[Path, bytes]]) -> None:
+    """Give each file its new contents, which are durable when this returns.
+
+    A reader sees a file's old bytes or its new ones. Everything is written before the first fsync,
+    so that the system can gather what it has to flush.
+    """
+    partials: list[tuple[Path, Path]] = []
+    for path, data in contents:
+        partial = path.with_name(path.name + PARTIAL)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        try:
+            write_all(descriptor, data)
+        finally:
+            os.close(descriptor)
+        partials.append((partial, path))
+    for partial, _ in partials:
+        sync(partial)
+    for partial, path in partials:
+        os.replace(partial, path)
+    for folder in {path.parent for _, path in partials}:
+        sync(folder)
