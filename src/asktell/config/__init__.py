@@ -1,5 +1,7 @@
 """Study files: read, checked and resolved into frozen models."""
 
+from asktell.config.checks import RESERVED
+from asktell.config.loader import from_resolved, load, parse, with_overrides
 from asktell.config.models import (
     BudgetConfig,
     ClusterConfig,
@@ -12,16 +14,28 @@ from asktell.config.models import (
     StoreConfig,
     StudyConfig,
 )
+from asktell.config.parameters import ParameterConfig
+from asktell.config.resolved import check_resume, resolved
+from asktell.config.template import schema
 
 __all__ = [
+    "RESERVED",
     "BudgetConfig",
     "ClusterConfig",
     "EvaluateConfig",
     "ObjectiveConfig",
     "OptimizerConfig",
     "OutputConfig",
+    "ParameterConfig",
     "ResultConfig",
     "ScheduleConfig",
     "StoreConfig",
     "StudyConfig",
+    "check_resume",
+    "from_resolved",
+    "load",
+    "parse",
+    "resolved",
+    "schema",
+    "with_overrides",
 ]

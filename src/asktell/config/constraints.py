@@ -39,7 +39,7 @@ def read_bounds(text: str) -> tuple[str, Bounds]:
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        raise ExpressionError(f"{text!r} does not parse: {error.msg}") from error
+        raise ExpressionError(f"{text!r} does not parse: {error.msg}; write such as density < 0.9") from error
     if not isinstance(node, ast.Compare):
         raise _not_bounds(text)
     terms = [node.left, *node.comparators]
@@ -60,7 +60,7 @@ def read_bounds(text: str) -> tuple[str, Bounds]:
     if len(names) != 1:
         raise _not_bounds(text)
     if low > high:
-        raise ExpressionError(f"{text!r} can never hold; its lower bound is above its upper one")
+        raise ExpressionError(f"{text!r} can never hold; swap its bounds")
     return names.pop(), (low, high)
 
 
@@ -76,6 +76,6 @@ def _number(node: ast.expr, text: str) -> float:
 
 def _not_bounds(text: str) -> ExpressionError:
     return ExpressionError(
-        f"{text!r} neither names parameters only nor compares one result with numbers"
-        " ('density < 0.9', '0.1 <= density < 0.9')"
+        f"{text!r} neither names parameters only nor compares one result with numbers;"
+        " write such as density < 0.9 or 0.1 <= density < 0.9"
     )

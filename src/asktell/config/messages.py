@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic_core import ErrorDetails
 
+from asktell.config.faults import Fault, did_you_mean
 from asktell.config.models import StudyConfig
 from asktell.config.source import Path
 from asktell.config.types import Section, describe, shorten
@@ -36,21 +34,6 @@ _LIMITS = {
 _LATER = {"gp", "botorch", "optuna"}
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something wrong with the value at `path`; becomes a Problem once file and line are known."""
-
-    path: Path
-    message: str
-    remedy: str = ""
-
-
-def did_you_mean(word: str, options: Iterable[str]) -> str:
-    """A remedy that names the closest of `options`, or '' where none is close."""
-    close = difflib.get_close_matches(str(word), [str(option) for option in options], n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
-
-
 def translate(error: ErrorDetails) -> Fault:
     """The fault behind one of a ValidationError's errors."""
     path, model = _locate(error["loc"])
@@ -62,7 +45,8 @@ def translate(error: ErrorDetails) -> Fault:
     if kind == "missing":
         return Fault(path, "is missing", _how_to_add(str(path[-1]), model))
     if kind in _LIMITS:
-        return Fault(path, f"must be {_LIMITS[kind].format(**context)}, not {shorten(value)}", "change it")
+        limit = _LIMITS[kind].format(**context)
+        return Fault(path, f"must be {limit}, not {shorten(value)}", f"write a value {limit}")
     if kind == "literal_error":
         options = _options(context["expected"])
         if path == ("optimizer", "engine") and value in _LATER:
@@ -86,7 +70,8 @@ def translate(error: ErrorDetails) -> Fault:
     if kind in _EXPECTED:
         return Fault(path, f"must be {_EXPECTED[kind]}, not {describe(value)}", _how_to_write(kind, value))
     if kind == "string_pattern_mismatch":
-        return Fault(path, f"{value!r} is no name for a directory", "use letters, digits, '.', '_' and '-'")
+        remedy = "use letters, digits, '.', '_' and '-', a letter or digit first"
+        return Fault(path, f"{value!r} is no name for a directory", remedy)
     return Fault(path, f"{error['msg']} (it is {shorten(value)})", "change it")
 
 

@@ -117,7 +117,7 @@ class EvaluateConfig(Section):
 class ObjectiveConfig(Section):
     """A result to optimise."""
 
-    direction: Direction = Field("minimize", description="minimize or maximize.")
+    direction: Direction = Field("minimize", description="Which way is better.")
     units: str = Field("", description="Unit, for plots and the store.")
     description: str = Field("", description="What it is, for the store.")
 
@@ -300,10 +300,21 @@ class StudyConfig(Section):
         description="Names the study's directory and jobs; default: the file's name, or its folder's.",
     )
     evaluate: EvaluateConfig = Field(description="What a trial runs.")
-    space: dict[str, ParameterConfig] = Field(description="The parameters, by name.")
+    space: dict[str, ParameterConfig] = Field(
+        description="The parameters, by name. `n: 3` is a constant.",
+        examples=[
+            {
+                "width": {"type": "real", "low": 0.1, "high": 10.0, "log": True},
+                "layers": {"type": "integer", "low": 1, "high": 8},
+                "method": {"type": "categorical", "choices": ["fast", "exact"]},
+                "tolerance": {"type": "real", "low": 0.0, "high": 1.0, "when": {"method": ["exact"]}},
+            }
+        ],
+    )
     objectives: dict[str, _Objective] = Field(
         default_factory=lambda: {"objective": ObjectiveConfig()},
-        description="Results to optimise, by name: {quality: maximize}.",
+        description="Results to optimise, by name.",
+        examples=[{"error": "minimize"}],
     )
     constraints: list[str] = Field(
         default_factory=list,

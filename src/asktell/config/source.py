@@ -86,7 +86,8 @@ def merge(below: Source, above: Source) -> Source:
 
 def override(source: Source, settings: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
     """Put each 'key.path=value' of the command line into `source`; values are read as YAML."""
-    for setting in settings:
+    source.data = {} if source.data is None else source.data
+    for setting in settings if isinstance(source.data, dict) else ():
         key, equals, text = setting.partition("=")
         path = tuple(key.strip().split("."))
         source.marks[path] = Mark(SET, 0)

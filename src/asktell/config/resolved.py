@@ -1,0 +1,51 @@
+"""What a study keeps of its configuration, and what a resume may change of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from asktell.config.models import StudyConfig
+from asktell.config.types import shorten
+from asktell.errors import Problem
+
+_FREE_SECTIONS = ("budget", "cluster", "schedule", "store")
+_FREE_EVALUATE = ("timeout", "memory", "retries", "keep", "isolation", "env", "max_log", "grace", "folder")
+
+
+def resolved(config: StudyConfig, rng: random.Random | None = None) -> StudyConfig:
+    """`config` as a new study records it: with a seed, drawn from the system's entropy unless `rng` is given."""
+    if config.optimizer.seed is not None:
+        return config
+    seed = (rng or random.SystemRandom()).randrange(2**31)
+    return config.model_copy(update={"optimizer": config.optimizer.model_copy(update={"seed": seed})})
+
+
+def check_resume(old: StudyConfig, new: StudyConfig) -> list[Problem]:
+    """What differs between a study's configuration and the one to resume it with, and may not.
+
+    Trials under way and told belong to the old space, objectives, proposals and results; budget,
+    cluster, schedule, store and the limits on an evaluation may change.
+    """
+    return [
+        Problem(place, f"is {shorten(after)} now, was {shorten(before)}", "set it back, or start a new study")
+        for place, before, after in _differences(_fixed(old), _fixed(new), "")
+    ]
+
+
+def _fixed(config: StudyConfig) -> dict[str, Any]:
+    data = {key: value for key, value in config.dump().items() if key not in _FREE_SECTIONS}
+    data["evaluate"] = {key: value for key, value in data["evaluate"].items() if key not in _FREE_EVALUATE}
+    # The order of parameters is part of the space: it orders the columns that proposals are made in.
+    data["space, in its order"] = list(data["space"])
+    return data
+
+
+def _differences(before: Any, after: Any, place: str) -> list[tuple[str, Any, Any]]:
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        return [] if before == after and type(before) is type(after) else [(place, before, after)]
+    found = []
+    for key in before | after:
+        found += _differences(before.get(key), after.get(key), f"{place}.{key}".removeprefix("."))
+    return found
