@@ -1,0 +1,35 @@
+"""What runs on a worker for one attempt: a callable or a command in, an outcome and its arrays out.
+
+    evaluator    one attempt from a task to an `Evaluation`; the only module that others need
+    inputs       params.json, rendered templates, argument lists, environment variables
+    processes    the worker's side of its helper processes
+    launcher     forks a supervisor for each attempt          (standard library only)
+    supervisor   watches one process tree until none is left  (standard library only)
+    tree         descendants, their memory, their end         (standard library only)
+    capture      a log that never grows over its limit        (standard library only)
+    child        loads and calls a person's function, writes what it returned
+    results      reads what an attempt left behind
+    checks       objectives, outputs and `valid`
+    tails        metrics and logs while they are written
+
+Names are imported when they are first used: launcher, supervisor and child must start in milliseconds
+and must not hold numpy or anything bigger in memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asktell.evaluate.evaluator import Evaluation, Evaluator, cleanup
+    from asktell.evaluate.results import Array
+
+__all__ = ["Array", "Evaluation", "Evaluator", "cleanup"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{'results' if name == 'Array' else 'evaluator'}"), name)

@@ -1,0 +1,161 @@
+"""What an attempt is given: params.json, rendered templates, its argument list, its environment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import string
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asktell.config import EvaluateConfig
+from asktell.errors import ConfigError
+from asktell.evaluate.child import PARAMS_JSON
+from asktell.execute.protocol import Task
+from asktell.metrics import FILE_VARIABLE
+from asktell.trial import Value
+
+METRICS_FILE = "metrics.jsonl"
+_TEMPLATE_SUFFIXES = (".j2", ".jinja", ".jinja2")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What placeholders and templates can name: the parameters, and these. Ours win over parameters."""
+
+    trial: int
+    attempt: int
+    directory: str
+    folder: str
+    python: str = sys.executable
+
+    def over(self, params: Mapping[str, Value]) -> dict[str, Value]:
+        return {**params, **{name: getattr(self, name) for name in self.__slots__}}
+
+
+def names_of(task: Task, directory: Path, config: EvaluateConfig) -> dict[str, Value]:
+    return Names(task.number, task.attempt, str(directory), str(config.folder)).over(task.params)
+
+
+def write_inputs(task: Task, directory: Path, config: EvaluateConfig) -> None:
+    """Write params.json and render the templates into the attempt's directory.
+
+    Raises ConfigError for a template that cannot be rendered with this trial's parameters.
+    """
+    (directory / PARAMS_JSON).write_text(json.dumps(dict(task.params), indent=1))
+    if not config.templates:
+        return
+    import jinja2
+
+    loader = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(config.folder),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    names = names_of(task, directory, config)
+    for template in config.templates:
+        try:
+            text = loader.get_template(template).render(names)
+        except jinja2.TemplateNotFound as error:
+            raise ConfigError(f"evaluate.templates: there is no {error.name} in {config.folder}") from error
+        except jinja2.TemplateSyntaxError as error:
+            raise ConfigError(f"{template}:{error.lineno}: {error.message}") from error
+        except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"{template}: {error}; a parameter that is not active for a trial is not defined,"
+                " test it with {% if name is defined %}"
+            ) from error
+        (directory / rendered_name(template)).write_text(text)
+
+
+def rendered_name(template: str) -> str:
+    """'inputs/filter.cir.j2' -> 'filter.cir'."""
+    path = Path(template)
+    return path.stem if path.suffix in _TEMPLATE_SUFFIXES else path.name
+
+
+def arguments(task: Task, directory: Path, config: EvaluateConfig) -> tuple[str, ...]:
+    """The program and its arguments. Raises ConfigError for a placeholder without a value."""
+    names = names_of(task, directory, config)
+    if config.shell:
+        # `shell` takes one text; a list with it is joined as it stands.
+        text = config.command if isinstance(config.command, str) else " ".join(config.command or ())
+        return ("/bin/sh", "-c", fill(text, names, quote=True))
+    command = shlex.split(config.command) if isinstance(config.command, str) else config.command or ()
+    program, *rest = (fill(part, names) for part in command)
+    beside = config.folder / program
+    if os.sep in program and beside.is_file():
+        program = str(beside.resolve())
+    return (program, *rest)
+
+
+def hint(argv: Sequence[str], directory: Path, config: EvaluateConfig) -> str:
+    """What a command that failed may have missed: files beside the study file are not in its directory."""
+    for argument in argv:
+        is_beside = not os.path.isabs(argument) and (config.folder / argument).is_file()
+        if is_beside and not (directory / argument).exists():
+            return f"({argument} is beside the study file: write {{folder}}/{argument})"
+    return ""
+
+
+def fill(text: str, names: Mapping[str, Value], *, quote: bool = False) -> str:
+    """Replace {name} and {name:.3f}; `{{` and `}}` are braces. Raises ConfigError."""
+    return _Filler(quote=quote).vformat(text, (), names)
+
+
+class _Filler(string.Formatter):
+    """Plain names only: no attributes, no indices, no positions."""
+
+    def __init__(self, *, quote: bool) -> None:
+        self._quote = quote
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        if field_name not in kwargs:
+            raise ConfigError(
+                f"evaluate.command: {{{field_name}}} has no value in this trial; there are"
+                f" {', '.join(kwargs)} (write {{{{ and }}}} for braces)"
+            )
+        return kwargs[field_name], field_name
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text: str = super().format_field(value, format_spec)
+        return shlex.quote(text) if self._quote else text
+
+
+def seed_of(name: str, number: int) -> int:
+    """What ASKTELL_SEED holds: the same for all attempts of a trial, so that a lost one can be repeated."""
+    digest = hashlib.sha256(f"{name}/{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "little")
+
+
+def study_environment(config: EvaluateConfig, cpus: int, study_dir: Path, name: str) -> dict[str, str]:
+    """The worker's environment with what does not change from attempt to attempt.
+
+    The number of threads replaces the 1 that dask's nanny exports; `evaluate.env` has the last word.
+    """
+    return {
+        **os.environ,
+        **dict.fromkeys(_THREAD_VARIABLES, str(cpus)),
+        "ASKTELL_STUDY": name,
+        "ASKTELL_STUDY_DIR": str(study_dir),
+        "ASKTELL_CPUS": str(cpus),
+        **config.env,
+    }
+
+
+def attempt_environment(task: Task, directory: Path, name: str) -> dict[str, str]:
+    """What an attempt finds in its environment beyond its study's."""
+    return {
+        "ASKTELL_TRIAL": str(task.number),
+        "ASKTELL_ATTEMPT": str(task.attempt),
+        "ASKTELL_DIR": str(directory),
+        FILE_VARIABLE: str(directory / METRICS_FILE),
+        "ASKTELL_SEED": str(seed_of(name, task.number)),
+        "PWD": str(directory),
+    }
