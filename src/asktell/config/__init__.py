@@ -16,9 +16,10 @@ from asktell.config.models import (
 )
 from asktell.config.parameters import ParameterConfig
 from asktell.config.resolved import check_resume, resolved
-from asktell.config.template import schema
+from asktell.config.template import EXAMPLE_OBJECTIVE, schema, template
 
 __all__ = [
+    "EXAMPLE_OBJECTIVE",
     "RESERVED",
     "BudgetConfig",
     "ClusterConfig",
@@ -37,5 +38,6 @@ __all__ = [
     "parse",
     "resolved",
     "schema",
+    "template",
     "with_overrides",
 ]

@@ -32,7 +32,7 @@ def check_study(config: StudyConfig, parameters: Collection[str]) -> Iterator[Fa
 
     parameters: every name in `space`, those too whose own faults keep them out of `config`.
     """
-    yield from _check_names(config)
+    yield from _check_names(config, parameters)
     yield from _check_conditions(config, parameters)
     yield from _check_constraints(config, parameters)
     yield from _check_outputs(config)
@@ -50,15 +50,16 @@ def expression_fault(text: str, path: Path) -> Fault | None:
     return Fault(path, f"{text!r} is no condition", "compare it with something: a < b")
 
 
-def _check_names(config: StudyConfig) -> Iterator[Fault]:
+def _check_names(config: StudyConfig, parameters: Collection[str]) -> Iterator[Fault]:
     if not config.objectives:
         yield Fault(("objectives",), "is empty", "name a result: {quality: maximize}, or leave it out")
     owners: dict[str, str] = {}
-    for section, kind, names in (
-        ("space", "parameter", config.space),
+    named: Sequence[tuple[str, str, Collection[str]]] = (
+        ("space", "parameter", parameters),
         ("objectives", "objective", config.objectives),
         ("outputs", "output", config.outputs),
-    ):
+    )
+    for section, kind, names in named:
         for name in names:
             path = (section, name)
             if (fault := _name_fault(name, path)) is not None:

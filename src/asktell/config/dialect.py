@@ -74,3 +74,11 @@ def read_plain(text: str) -> str | int | float | bool | None:
 def write(data: Any) -> str:
     """Plain data as YAML that this dialect reads back as equal; keys keep their order."""
     return yaml.dump(data, Dumper=_CoreDumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def write_inline(data: Any) -> str:
+    """Plain data on one line, as it stands after 'key: '."""
+    text = yaml.dump(
+        data, Dumper=_CoreDumper, sort_keys=False, allow_unicode=True, default_flow_style=True, width=1e9
+    )
+    return text.removesuffix("\n").removesuffix("\n...")

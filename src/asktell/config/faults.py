@@ -19,6 +19,7 @@ class Fault:
 
 
 def did_you_mean(word: str, options: Iterable[str], otherwise: str = "") -> str:
-    """A remedy that names the closest of `options`; `otherwise` where none is close."""
-    close = difflib.get_close_matches(word, list(options), n=1)
-    return f"did you mean {close[0]!r}?" if close else otherwise
+    """A remedy that names the closest of `options`, upper and lower case alike; `otherwise` where none is."""
+    folded = {option.casefold(): option for option in options}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1)
+    return f"did you mean {folded[close[0]]!r}?" if close else otherwise

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import types
 import typing
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from asktell.config.anatomy import keys, section, union_members, unwrap
 from asktell.config.faults import Fault, did_you_mean
 from asktell.config.models import StudyConfig
 from asktell.config.source import Path
@@ -81,67 +81,42 @@ def _locate(location: tuple[str | int, ...]) -> tuple[Path, type[Section] | None
     holder: type[Section] | None = None
     node: Any = StudyConfig
     for item in location:
-        node = _unwrap(node)
-        members = [_unwrap(member) for member in typing.get_args(node)] if _is_union(node) else []
-        if members:
+        node = unwrap(node)
+        if members := union_members(node):
             node = next((member for member in members if _has_tag(member, item)), None)
             continue
         path.append(item)
-        holder = node if isinstance(node, type) and issubclass(node, Section) else None
+        holder = section(node)
         if holder is not None:
-            node = _fields(holder).get(str(item))
+            info = keys(holder).get(str(item))
+            node = info.annotation if info is not None else None
         else:
             node = (typing.get_args(node) or (None,))[-1]
     return tuple(path), holder
 
 
-def _fields(model: type[Section]) -> dict[str, Any]:
-    return {info.alias or name: info.annotation for name, info in model.model_fields.items()}
-
-
-def _unwrap(node: Any) -> Any:
-    """The type without Annotated and without `| None`."""
-    while True:
-        if typing.get_origin(node) is Annotated:
-            node = typing.get_args(node)[0]
-        elif (
-            _is_union(node)
-            and len(rest := [a for a in typing.get_args(node) if a is not types.NoneType]) == 1
-        ):
-            node = rest[0]
-        else:
-            return node
-
-
-def _is_union(node: Any) -> bool:
-    return typing.get_origin(node) in (typing.Union, types.UnionType)
-
-
 def _has_tag(member: Any, tag: str | int) -> bool:
-    fields = member.model_fields if isinstance(member, type) and issubclass(member, Section) else {}
-    return "type" in fields and fields["type"].default == tag
+    model = section(member)
+    return model is not None and "type" in keys(model) and keys(model)["type"].default == tag
 
 
 def _unknown_key(path: Path, model: type[Section] | None) -> Fault:
-    key, known = str(path[-1]), list(_fields(model or StudyConfig))
-    remedy = did_you_mean(key, known)
-    if not remedy:
-        homes = [
-            f"{section}.{key}"
-            for section, annotation in _fields(StudyConfig).items()
-            if isinstance(inner := _unwrap(annotation), type)
-            and issubclass(inner, Section)
-            and key in _fields(inner)
-        ]
-        remedy = f"did you mean {homes[0]}?" if homes else f"known here: {', '.join(known)}"
+    key, known = str(path[-1]), keys(model or StudyConfig)
+    homes = [
+        f"{name}.{key}"
+        for name, info in keys(StudyConfig).items()
+        if (inner := section(info.annotation)) is not None and key in keys(inner)
+    ]
+    otherwise = f"did you mean {homes[0]}?" if homes else f"known here: {', '.join(known)}"
+    remedy = did_you_mean(key, known, otherwise)
     if path[:-1] == ("optimizer",):
         remedy += " (an engine's own settings stand under optimizer.options)"
     return Fault(path, "is not a key that asktell knows", remedy)
 
 
 def _how_to_add(key: str, model: type[Section] | None) -> str:
-    infos = {info.alias or name: info for name, info in (model or StudyConfig).model_fields.items()}
-    description = (infos[key].description or "").rstrip(".") if key in infos else ""
+    info = keys(model or StudyConfig).get(key)
+    description = (info.description or "").split(". ")[0].rstrip(".") if info is not None else ""
     return f"add `{key}:` ({description[:1].lower()}{description[1:]})" if description else f"add `{key}:`"
 
 
@@ -172,4 +147,4 @@ def _options(expected: str) -> list[str]:
 
 
 def _choose(value: Any, options: list[str]) -> str:
-    return did_you_mean(str(value), options) or f"choose one: {', '.join(options)}"
+    return did_you_mean(str(value), options, f"choose one: {', '.join(options)}")

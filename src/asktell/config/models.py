@@ -314,7 +314,7 @@ class StudyConfig(Section):
     objectives: dict[str, _Objective] = Field(
         default_factory=lambda: {"objective": ObjectiveConfig()},
         description="Results to optimise, by name.",
-        examples=[{"error": "minimize"}],
+        examples=[{"loss": "minimize"}],
     )
     constraints: list[str] = Field(
         default_factory=list,
@@ -324,7 +324,10 @@ class StudyConfig(Section):
         default_factory=dict, description="Arrays that each trial returns, by name."
     )
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="What proposes points.")
-    schedule: _Schedule = Field(default_factory=ScheduleConfig, description="When points are asked for.")
+    schedule: _Schedule = Field(
+        default_factory=ScheduleConfig,
+        description="When points are asked for. Short forms: schedule: async, schedule: {hybrid: 4}.",
+    )
     budget: BudgetConfig = Field(default_factory=BudgetConfig, description="When to stop.")
     cluster: ClusterConfig = Field(default_factory=ClusterConfig, description="Where trials run.")
     store: StoreConfig = Field(default_factory=StoreConfig, description="How results are written.")

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import re
 import string
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,11 @@ def _check_call(evaluate: EvaluateConfig, caller: _Caller) -> Iterator[Fault]:
         )
     else:
         top = module.partition(".")[0]
-        if not (evaluate.folder / top).is_dir() and importlib.util.find_spec(top) is None:
+        if (
+            not (evaluate.folder / top).is_dir()
+            and top not in sys.modules
+            and importlib.util.find_spec(top) is None
+        ):
             yield Fault(path, f"there is no module {top!r} here", "install it, or correct its name")
 
 

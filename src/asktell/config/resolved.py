@@ -15,7 +15,7 @@ _FREE_EVALUATE = ("timeout", "memory", "retries", "keep", "isolation", "env", "m
 
 
 def resolved(config: StudyConfig, rng: random.Random | None = None) -> StudyConfig:
-    """`config` as a new study records it: with a seed, drawn from the system's entropy unless `rng` is given."""
+    """`config` as a new study records it: with a seed, drawn by `rng` or from the system's entropy."""
     if config.optimizer.seed is not None:
         return config
     seed = (rng or random.SystemRandom()).randrange(2**31)
@@ -46,6 +46,6 @@ def _differences(before: Any, after: Any, place: str) -> list[tuple[str, Any, An
     if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
         return [] if before == after and type(before) is type(after) else [(place, before, after)]
     found = []
-    for key in before | after:
+    for key in dict.fromkeys((*before, *after)):
         found += _differences(before.get(key), after.get(key), f"{place}.{key}".removeprefix("."))
     return found

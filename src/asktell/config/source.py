@@ -236,6 +236,6 @@ def _syntax_problem(error: Exception, file: str) -> Problem:
         message, remedy = "'*' starts an alias that does not exist", "put text that starts with * in quotes"
     elif error.context and "flow" in error.context:
         mark = error.context_mark or mark
-        bracket = "[" if "sequence" in error.context else "{"
-        message, remedy = f"a '{bracket}' is not closed properly", "check brackets, commas and quotes"
+        bracket = {"sequence": "a '['", "mapping": "a '{'"}.get(error.context.split()[-1], "a bracket")
+        message, remedy = f"{bracket} is not closed properly", "check brackets, commas and quotes"
     return Problem("", message, remedy, file, mark.line + 1 if mark else 0)

@@ -68,7 +68,7 @@ def describe(value: object) -> str:
     """The value in the words of someone who wrote it in YAML."""
     match value:
         case None:
-            return "empty"
+            return "left empty"
         case bool():
             return str(value).lower()
         case int() | float():
