@@ -1,0 +1,8 @@
+"""The view of a study that xarray opens: `results.zarr`, rows in the order of terminal events."""
+
+from asktell.store.layout import Layout
+from asktell.store.outputs import Spool, encode_output
+from asktell.store.rows import Row, RowBuilder, rows_from
+from asktell.store.writer import Store
+
+__all__ = ["Layout", "Row", "RowBuilder", "Spool", "Store", "encode_output", "rows_from"]
