@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,9 +58,17 @@ def parse(data: Mapping[str, Any], folder: str | os.PathLike[str] = ".") -> Stud
     return config
 
 
-def from_resolved(path: str | os.PathLike[str]) -> StudyConfig:
-    """The configuration that `StudyConfig.to_yaml` wrote; what it refers to may be gone by now."""
-    source = _read_file(FilePath(path), environ=None)
+def from_resolved(recorded: str | os.PathLike[str] | Mapping[str, Any]) -> StudyConfig:
+    """The configuration that `to_yaml` wrote to a file, or that `dump` returned.
+
+    What it refers to may be gone by now, so that is not looked at.
+    """
+    if isinstance(recorded, Mapping):
+        source = Source(
+            json.loads(json.dumps(recorded)), {(): Mark("", 0)}
+        )  # a record's tuples are lists again
+    else:
+        source = _read_file(FilePath(recorded), environ=None)
     config, faults, _ = _build(source)
     problems = source.problems + [_problem(fault, source) for fault in faults]
     if problems or config is None:
@@ -69,7 +78,7 @@ def from_resolved(path: str | os.PathLike[str]) -> StudyConfig:
 
 def with_overrides(config: StudyConfig, overrides: Sequence[str]) -> StudyConfig:
     """`config` with 'key.path=value' overrides. Raises ConfigError."""
-    source = Source(config.dump(), {(): Mark("--set", 0)})
+    source = Source(config.dump(), {(): Mark("", 0)})
     override(source, overrides)
     changed, problems = _validate(source, config.evaluate.folder)
     if problems or changed is None:
@@ -81,7 +90,7 @@ def _validate(source: Source, folder: FilePath) -> tuple[StudyConfig | None, lis
     """The configuration with its folder filled in, and everything that is wrong with it."""
     config, faults, spoilt = _build(source)
     if config is not None:
-        evaluate = config.evaluate.model_copy(update={"folder": (folder / config.evaluate.folder).resolve()})
+        evaluate = config.evaluate.model_copy(update={"folder": folder / config.evaluate.folder})
         config = config.model_copy(update={"evaluate": evaluate})
         names = list(_section(source.data, "space"))
         found = [*check_study(config, names), *check_evaluate(config, names)]

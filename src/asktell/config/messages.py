@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -31,7 +32,10 @@ _LIMITS = {
     "less_than": "below {lt:g}",
     "less_than_equal": "{le:g} or less",
 }
-_LATER = {"gp", "botorch", "optuna"}
+_LATER: Mapping[Path, tuple[Collection[str], str]] = {
+    ("optimizer", "engine"): (("gp", "botorch", "optuna"), "use skopt"),
+    ("cluster", "kind"): (("slurm", "pbs", "sge", "lsf"), "use local, or the address of a dask scheduler"),
+}
 
 
 def translate(error: ErrorDetails) -> Fault:
@@ -49,8 +53,9 @@ def translate(error: ErrorDetails) -> Fault:
         return Fault(path, f"must be {limit}, not {shorten(value)}", f"write a value {limit}")
     if kind == "literal_error":
         options = _options(context["expected"])
-        if path == ("optimizer", "engine") and value in _LATER:
-            return Fault(path, f"the engine {value} comes with a later version", "use skopt")
+        later, remedy = _LATER.get(path, ((), ""))
+        if value in later:
+            return Fault(path, f"{value} comes with a later version", remedy)
         return Fault(path, f"{shorten(value)} is none of {', '.join(options)}", _choose(value, options))
     if kind == "union_tag_invalid":
         options = _options(context["expected_tags"])

@@ -201,7 +201,7 @@ def _check_templates(evaluate: EvaluateConfig, parameters: Collection[str]) -> I
     for index, name in enumerate(evaluate.templates):
         path = ("evaluate", "templates", index)
         file = evaluate.folder / name
-        target = Path(name).name.removesuffix(".j2")
+        target = re.sub(r"\.(j2|jinja2?)$", "", Path(name).name)
         if target in rendered:
             yield Fault(path, f"{target} is written from {rendered[target]} already", "rename the template")
         rendered[target] = name

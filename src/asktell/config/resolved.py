@@ -12,6 +12,7 @@ from asktell.errors import Problem
 
 _FREE_SECTIONS = ("budget", "cluster", "schedule", "store")
 _FREE_EVALUATE = ("timeout", "memory", "retries", "keep", "isolation", "env", "max_log", "grace", "folder")
+_REMEDY = "set it back, or start a new study"
 
 
 def resolved(config: StudyConfig, rng: random.Random | None = None) -> StudyConfig:
@@ -28,17 +29,19 @@ def check_resume(old: StudyConfig, new: StudyConfig) -> list[Problem]:
     Trials under way and told belong to the old space, objectives, proposals and results; budget,
     cluster, schedule, store and the limits on an evaluation may change.
     """
-    return [
-        Problem(place, f"is {shorten(after)} now, was {shorten(before)}", "set it back, or start a new study")
+    problems = [
+        Problem(place, f"is {shorten(after)} now, was {shorten(before)}", _REMEDY)
         for place, before, after in _differences(_fixed(old), _fixed(new), "")
     ]
+    if old.space.keys() == new.space.keys() and list(old.space) != list(new.space):
+        # Order is part of a space: it orders the columns that proposals are made in.
+        problems.append(Problem("space", f"is in the order {', '.join(new.space)} now", _REMEDY))
+    return problems
 
 
 def _fixed(config: StudyConfig) -> dict[str, Any]:
     data = {key: value for key, value in config.dump().items() if key not in _FREE_SECTIONS}
     data["evaluate"] = {key: value for key, value in data["evaluate"].items() if key not in _FREE_EVALUATE}
-    # The order of parameters is part of the space: it orders the columns that proposals are made in.
-    data["space, in its order"] = list(data["space"])
     return data
 
 

@@ -212,6 +212,11 @@ def test_a_resolved_study_reads_back_as_equal(folder: Path) -> None:
     file.write_text(config.to_yaml())
     (folder / "objective.py").unlink()
     assert from_resolved(file) == config
+    # A journal keeps the dump as JSON, and gives lists back as tuples.
+    assert (
+        from_resolved({key: tuple(v) if isinstance(v, list) else v for key, v in config.dump().items()})
+        == config
+    )
 
 
 def test_a_file_that_is_not_python_is_named_with_its_line(folder: Path) -> None:
@@ -242,3 +247,9 @@ def test_a_resume_may_change_where_and_how_long_but_not_what(folder: Path) -> No
     places = {item.place for item in check_resume(old, new)}
     assert places == {"space.x.high", "optimizer.seed", "objectives.objective", "objectives.y"}
     assert all(item.remedy for item in check_resume(old, new))
+
+
+def test_a_resume_may_not_reorder_the_space(folder: Path) -> None:
+    first = study(folder, STUDY + "  y: {type: boolean}\n")
+    second = parse({**first.dump(), "space": dict(reversed(first.dump()["space"].items()))}, folder)
+    assert [item.place for item in check_resume(first, second)] == ["space"]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import typing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from asktell.config import EXAMPLE_OBJECTIVE, StudyConfig, load, schema, template
 from asktell.config.anatomy import entries, keys, section
+from asktell.config.models import EngineName
 from asktell.config.types import Section
+from asktell.optimize.engines import ENGINES
 
 OFF = re.compile(r"^( *)#(?=\w)")
 
@@ -23,7 +27,7 @@ def write(folder: Path, text: str) -> StudyConfig:
 
 def test_the_template_loads_beside_its_objective(tmp_path: Path) -> None:
     config = write(tmp_path, template())
-    point = config.build_space().sample(__import__("numpy").random.default_rng(0), 1)[0]
+    point = config.build_space().sample(np.random.default_rng(0), 1)[0]
     names: dict[str, object] = {}
     exec(EXAMPLE_OBJECTIVE, names)
     assert names["evaluate"](**point).keys() == config.objectives.keys()  # type: ignore[operator]  # from exec
@@ -55,3 +59,7 @@ def test_every_key_is_described_and_in_template_and_schema(model: type[Section])
     for key, info in keys(model).items():
         assert info.description or key == "type"
         assert re.search(rf"\b{key}\b", template())
+
+
+def test_every_engine_can_be_named() -> None:
+    assert set(typing.get_args(EngineName)) == set(ENGINES)
