@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -64,9 +64,8 @@ def from_resolved(recorded: str | os.PathLike[str] | Mapping[str, Any]) -> Study
     What it refers to may be gone by now, so that is not looked at.
     """
     if isinstance(recorded, Mapping):
-        source = Source(
-            json.loads(json.dumps(recorded)), {(): Mark("", 0)}
-        )  # a record's tuples are lists again
+        plain = json.loads(json.dumps(recorded))  # a journal's tuples are lists again
+        source = Source(plain, {(): Mark("", 0)})
     else:
         source = _read_file(FilePath(recorded), environ=None)
     config, faults, _ = _build(source)
@@ -142,9 +141,9 @@ def _follows(fault: Fault, spoilt: Sequence[Path]) -> bool:
     )
 
 
-def _once(faults: Sequence[Fault]) -> Iterator[Fault]:
-    """Faults without those at a path that has one already with the same message."""
-    yield from {(fault.path, fault.message): fault for fault in faults}.values()
+def _once(faults: Sequence[Fault]) -> list[Fault]:
+    """Faults without repetitions: one message at one path."""
+    return list({(fault.path, fault.message): fault for fault in faults}.values())
 
 
 def _problem(fault: Fault, source: Source) -> Problem:
