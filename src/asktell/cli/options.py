@@ -1,0 +1,41 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+study_argument = click.argument("study", metavar="DIR", type=click.Path(path_type=Path))
+number_argument = click.argument("number", metavar="N", type=click.IntRange(min=0))
+json_option = click.option("as_json", "--json", is_flag=True, help="Print one JSON document, for scripts.")
+set_option = click.option(
+    "overrides",
+    "--set",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change one value of the study file, as in --set optimizer.seed=7; may be repeated.",
+)
+trials_option = click.option(
+    "--trials", metavar="N", type=click.IntRange(min=1), help="Trials in all, over every session."
+)
+cluster_option = click.option(
+    "--cluster",
+    metavar="KIND",
+    help="Where trials run: local (processes on this machine), address (the dask scheduler that the"
+    " study file names), or a scheduler's address such as tcp://node17:8786.",
+)
+
+
+def all_overrides(
+    overrides: tuple[str, ...], *, trials: int | None = None, cluster: str | None = None
+) -> tuple[str, ...]:
+    """`--set` and the options that are short for one."""
+    short = [f"budget.trials={trials}"] if trials is not None else []
+    if cluster is not None and "://" in cluster:
+        short += ["cluster.kind=address", f"cluster.address={cluster}"]
+    elif cluster is not None:
+        short.append(f"cluster.kind={cluster}")
+        if cluster == "local":
+            short.append("cluster.address=null")
+    return (*overrides, *short)

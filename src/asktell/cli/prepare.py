@@ -1,0 +1,211 @@
+"""Before a study runs: `init`, `check`, `schema`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asktell.cli.group import Exit, Failure
+from asktell.cli.options import all_overrides, json_option, set_option
+from asktell.cli.output import assignments, count, duration, echo_facts, echo_json, echo_table, number
+
+if TYPE_CHECKING:
+    from asktell.cli.rehearsal import Rehearsal
+    from asktell.config import BudgetConfig, EvaluateConfig, StudyConfig
+    from asktell.space import Parameter, Space
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default="study.yaml")
+def init(file: Path) -> None:
+    """Write a commented study file to start from.
+
+    FILE: default study.yaml.
+    """
+    from asktell.config.template import template
+
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(template())
+    except FileExistsError:
+        raise Failure(f"{file} exists already; choose another name", Exit.BAD_INPUT) from None
+    except FileNotFoundError:
+        raise Failure(f"there is no folder {file.parent}; make it first", Exit.BAD_INPUT) from None
+    click.echo(f"wrote {file}; edit it, then `asktell check {file}`")
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of a study file, for editors."""
+    from asktell.config.template import schema as make_schema
+
+    echo_json(make_schema())
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@set_option
+@click.option("--one", is_flag=True, help="Evaluate one point for real, in a temporary folder.")
+@json_option
+def check(file: Path, overrides: tuple[str, ...], one: bool, as_json: bool) -> None:
+    """Validate a study file, show what it means.
+
+    Nothing is evaluated, unless --one is given.
+
+    \b
+    asktell check study.yaml
+    asktell check study.yaml --one
+    asktell check study.yaml --set schedule=batch --set cluster.workers=8
+    """
+    from asktell.cli.rehearsal import rehearse
+    from asktell.config import load, resolved
+    from asktell.session import optimizer_of, width_of
+
+    config = load(file, all_overrides(overrides))
+    optimizer = optimizer_of(resolved(config))  # what the engine refuses is refused here
+    if not as_json:
+        _echo_space(optimizer.space)
+        click.echo()
+        echo_facts(_facts(config, width_of(config)))
+    rehearsal = rehearse(config, optimizer.ask()) if one else None
+    if as_json:
+        resolution = {
+            "config": config.dump(),
+            "slots": width_of(config),
+            "points": optimizer.space.cardinality,
+        }
+        echo_json(resolution | ({"one": rehearsal.as_json()} if rehearsal is not None else {}))
+    elif rehearsal is not None:
+        click.echo()
+        _echo_rehearsal(rehearsal, config, width_of(config))
+    if rehearsal is not None and not rehearsal.is_completed:
+        raise click.exceptions.Exit(Exit.FAILURE)
+
+
+def _echo_space(space: Space) -> None:
+    headers = ("parameter", "type", "values", "scale", "when", "units", "description")
+    echo_table(headers, [_parameter_row(name, item) for name, item in space.parameters.items()])
+
+
+def _parameter_row(name: str, parameter: Parameter) -> tuple[str, ...]:
+    found: dict[str, Any] = parameter.specification()
+    if "low" in found:
+        values = f"{number(found['low'])} to {number(found['high'])}"
+    elif "choices" in found:
+        values = ", ".join(map(number, found["choices"]))
+    else:
+        values = number(found.get("value", "true, false"))
+    when = " and ".join(
+        f"{parent} is {' or '.join(map(number, options))}"
+        for parent, options in found.get("when", {}).items()
+    )
+    scale = "log" if found.get("log") else ""
+    return name, str(found["type"]), values, scale, when, parameter.units, parameter.description
+
+
+def _facts(config: StudyConfig, slots: int) -> list[tuple[str, str]]:
+    from asktell.config.constraints import split
+
+    inputs, outcomes = split(config.constraints, config.space)
+    cardinality = config.build_space().cardinality
+    schedule, cluster, optimizer = config.schedule, config.cluster, config.optimizer
+    seed = "drawn at the start" if optimizer.seed is None else str(optimizer.seed)
+    groups = f" (groups of {schedule.k})" if schedule.k else ""
+    ahead = f", {schedule.ahead} queued ahead on each" if schedule.ahead else ""
+    where = f"dask scheduler at {cluster.address}" if cluster.kind == "address" else "this machine"
+    return [
+        ("study", config.name),
+        ("evaluate", _program(config.evaluate)),
+        ("limits", _limits(config.evaluate)),
+        ("objectives", "\n".join(_objective(name, item) for name, item in config.objectives.items())),
+        ("on points", "\n".join(inputs)),
+        ("on results", "\n".join([*outcomes, *config.evaluate.valid])),
+        ("outputs", "\n".join(_output(name, item) for name, item in config.outputs.items())),
+        ("points", "" if cardinality is None else f"{cardinality} in all, constraints aside"),
+        ("engine", f"{optimizer.engine}, {count(optimizer.initial, 'initial point')}, seed {seed}"),
+        ("schedule", f"{schedule.kind}{groups}{ahead}"),
+        (
+            "slots",
+            f"{count(slots, 'trial')} at a time, {count(cluster.cpus_per_trial, 'core')} each; {where}",
+        ),
+        ("budget", _budget(config.budget)),
+        ("at most", _upper_bound(config, slots)),
+    ]
+
+
+def _program(evaluate: EvaluateConfig) -> str:
+    if evaluate.call is not None:
+        return f"{evaluate.call} (in {evaluate.folder})"
+    command = evaluate.command
+    return f"{command if isinstance(command, str) else ' '.join(command or ())} (in {evaluate.folder})"
+
+
+def _limits(evaluate: EvaluateConfig) -> str:
+    from asktell.config.quantities import format_size
+
+    parts = [
+        f"timeout {duration(evaluate.timeout_s)}" if evaluate.timeout_s is not None else "",
+        f"memory {format_size(evaluate.memory_bytes)}" if evaluate.memory_bytes is not None else "",
+        count(evaluate.retries, "retry").replace("retrys", "retries") if evaluate.retries else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _objective(name: str, objective: Any) -> str:
+    units = f" [{objective.units}]" if objective.units else ""
+    about = f": {objective.description}" if objective.description else ""
+    return f"{objective.direction} {name}{units}{about}"
+
+
+def _output(name: str, output: Any) -> str:
+    dims = f"({', '.join(output.dims)})" if output.dims else ""
+    shape = f" of shape {tuple(output.shape)}" if output.shape else ""
+    dtype = f" {output.dtype}" if output.dtype else ""
+    return f"{name}{dims}{shape}{dtype}"
+
+
+def _budget(budget: BudgetConfig) -> str:
+    parts = [
+        count(budget.trials, "trial") if budget.trials is not None else "",
+        f"{duration(budget.wall_time_s)} of wall time" if budget.wall_time_s is not None else "",
+        f"{number(budget.core_hours)} core-hours" if budget.core_hours is not None else "",
+        f"target {number(budget.target)}" if budget.target is not None else "",
+        f"{count(budget.patience, 'trial')} without improvement" if budget.patience is not None else "",
+    ]
+    return " or ".join(filter(None, parts)) or "none: it runs until it is stopped"
+
+
+def _upper_bound(config: StudyConfig, slots: int) -> str:
+    """How long the study can take, where its budget and timeout bound that."""
+    trials, timeout_s = config.budget.trials, config.evaluate.timeout_s
+    if trials is None or timeout_s is None or config.evaluate.retries:
+        return ""
+    at_once = 1 if config.schedule.kind == "sequential" else slots
+    return f"{duration(-(-trials // at_once) * timeout_s)} if every trial takes until its timeout"
+
+
+def _echo_rehearsal(rehearsal: Rehearsal, config: StudyConfig, slots: int) -> None:
+    outcome = rehearsal.outcome
+    estimate = ""
+    if rehearsal.is_completed and config.budget.trials is not None:
+        at_once = 1 if config.schedule.kind == "sequential" else slots
+        whole_s = config.budget.trials * outcome.duration_s / at_once
+        estimate = f"{count(config.budget.trials, 'such trial')}: about {duration(whole_s)}, proposals aside"
+    logged = sorted({name for _, name, _ in outcome.metrics})
+    echo_facts(
+        [
+            ("one point", assignments(rehearsal.params)),
+            ("result", f"{outcome.status} in {duration(outcome.duration_s)}"),
+            ("cause", str(outcome.cause)),
+            ("error", outcome.error),
+            ("values", assignments(outcome.values, "\n")),
+            ("arrays", "\n".join(rehearsal.arrays)),
+            ("violated", "\n".join(rehearsal.violated)),
+            ("metrics", ", ".join(logged)),
+            ("log", outcome.log_tail.rstrip() if not rehearsal.is_completed else ""),
+            ("kept in", str(rehearsal.kept) if rehearsal.kept is not None else ""),
+            ("estimate", estimate),
+        ]
+    )

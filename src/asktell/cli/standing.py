@@ -1,0 +1,196 @@
+"""How a study stands, once or all the time: `status`, `watch`. Neither touches its driver."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asktell.cli.drive import resume_hint
+from asktell.cli.options import json_option, study_argument
+from asktell.cli.output import (
+    assignments,
+    count,
+    duration,
+    echo_facts,
+    echo_json,
+    echo_table,
+    is_terminal,
+    moment,
+    plain,
+    rich_table,
+)
+
+if TYPE_CHECKING:
+    from asktell.overview import Overview
+
+_RUNNING = ("trial", "attempt", "for", "on", "point")
+_MOST_FAILURES = 5
+_WATCH_EVERY_S = 2.0
+_READING_SHARE = 0.1
+
+
+@click.command()
+@study_argument
+@json_option
+def status(study: Path, as_json: bool) -> None:
+    """Show how a study stands: counts, failures, running trials.
+
+    Works from any node, whether the study runs or not, and does not disturb its driver.
+    """
+    from asktell.overview import read_study
+
+    found = read_study(study)
+    if as_json:
+        echo_json(_status_json(found))
+        return
+    echo_facts(_status_facts(found, study))
+    if rows := _running_rows(found):
+        click.echo()
+        echo_table(_RUNNING, rows)
+
+
+@click.command()
+@study_argument
+def watch(study: Path) -> None:
+    """Follow a study until it ends.
+
+    A live view on a terminal, a line per change elsewhere. Ctrl-C ends the watching, not the study.
+    """
+    from asktell.overview import State, read_study
+
+    found, cost_s = _timed(read_study, study)
+    if found.state is State.NEW:
+        click.echo(f"{study} was never run; start it with {resume_hint(study)}")
+        return
+    try:
+        found = (_watch_live if is_terminal() else _watch_lines)(study, found, cost_s)
+    except KeyboardInterrupt:
+        return  # the way to leave it
+    echo_facts(_status_facts(found, study))
+
+
+def _status_json(found: Overview) -> Mapping[str, Any]:
+    now = time.time()
+    snapshot = found.snapshot(now)
+    driver = found.driver
+    return {
+        **plain(snapshot),
+        "done": snapshot.done,
+        "directory": found.directory.root,
+        "driver": None
+        if driver is None
+        else {"host": driver.host, "pid": driver.pid, "since": driver.at, "token": driver.token},
+        "failures": {str(cause) or "unknown": n for cause, n in found.failures().items()},
+        "queued": len(found.study.queue),
+        "attempts_running": [
+            {
+                "number": task.number,
+                "attempt": task.attempt,
+                "slot": task.slot,
+                "submitted_at": task.at,
+                "age_s": now - task.at,
+                "params": found.study.trials[task.number].trial.params,
+            }
+            for task in found.study.running.values()
+        ],
+    }
+
+
+def _status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
+    from asktell.cli.display import panel_facts
+
+    state = str(found.state)
+    if found.driver is not None:
+        driver = found.driver
+        state += f": process {driver.pid} on {driver.host}, since {moment(driver.at)}"
+    elif found.reason:
+        state += f": {found.reason}"
+    hint = "" if found.driver is not None or found.is_done else resume_hint(study).strip("`")
+    causes = {str(cause) or "unknown": n for cause, n in found.failures().items()}
+    return [
+        ("study", f"{found.config.name} in {study}"),
+        ("state", state),
+        *panel_facts(found.snapshot(time.time())),
+        ("queued", count(len(found.study.queue), "point") if found.study.queue else ""),
+        (
+            "failures",
+            "\n".join([", ".join(f"{cause} {n}" for cause, n in causes.items()), *_failures(found)]),
+        ),
+        ("go on", hint),
+    ]
+
+
+def _failures(found: Overview) -> list[str]:
+    """The last failed trials, each with its error's first line."""
+    failed = [item for item in found.study.trials.values() if item.outcome and item.status == "failed"]
+    failed.sort(key=lambda state: state.row or 0)
+    lines = []
+    for state in failed[-_MOST_FAILURES:]:
+        assert state.outcome is not None
+        first = next(iter(state.outcome.error.splitlines()), "")
+        lines.append(f"trial {state.trial.number}, {state.outcome.cause or 'failed'}: {first}")
+    return lines
+
+
+def _running_rows(found: Overview) -> list[tuple[str, ...]]:
+    if found.driver is None:
+        return []
+    now = time.time()
+    return [
+        (
+            str(task.number),
+            str(task.attempt),
+            duration(now - task.at),
+            task.slot,
+            assignments(found.study.trials[task.number].trial.params),
+        )
+        for task in sorted(found.study.running.values(), key=lambda task: task.at)
+    ]
+
+
+def _timed(read: Any, study: Path) -> tuple[Overview, float]:
+    begun = time.monotonic()
+    return read(study), time.monotonic() - begun
+
+
+def _watch_live(study: Path, found: Overview, cost_s: float) -> Overview:
+    from rich.console import Group
+    from rich.live import Live
+
+    from asktell.cli.display import panel
+    from asktell.overview import State, read_study
+
+    def view() -> Group:
+        return Group(panel(found.snapshot(time.time())), rich_table(_RUNNING, _running_rows(found)))
+
+    with Live(view(), auto_refresh=False, transient=True) as live:
+        while found.state is State.RUNNING:
+            _pause(cost_s)
+            found, cost_s = _timed(read_study, study)
+            live.update(view(), refresh=True)
+    return found
+
+
+def _watch_lines(study: Path, found: Overview, cost_s: float) -> Overview:
+    from asktell.cli.display import counts_line, time_line
+    from asktell.overview import State, read_study
+
+    said = ""
+    while found.state is State.RUNNING:
+        snapshot = found.snapshot(time.time())
+        if (counts := counts_line(snapshot)) != said:
+            said = counts
+            best = "" if snapshot.incumbent is None else f"; best {assignments(snapshot.incumbent.values)}"
+            click.echo(f"{moment(time.time())}  {counts}{best}; {time_line(snapshot)}")
+        _pause(cost_s)
+        found, cost_s = _timed(read_study, study)
+    return found
+
+
+def _pause(cost_s: float) -> None:
+    """A study that is long to read is read less often: no one pays for the watching of it."""
+    time.sleep(max(_WATCH_EVERY_S, cost_s / _READING_SHARE))
