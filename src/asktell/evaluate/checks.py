@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asktell.config import OutputConfig
+from asktell.config import RESERVED, OutputConfig
 from asktell.errors import ExpressionError, TrialError
 from asktell.evaluate.results import Array, Result
 from asktell.expression import Expression
@@ -30,16 +30,16 @@ def check(
     constraints: Sequence[str],
     outputs: Mapping[str, OutputConfig],
     valid: Iterable[Expression],
-    taken: Collection[str],
+    parameters: Collection[str],
 ) -> Result:
     """The result with its objectives and dimensions named and its outputs in their declared types.
 
     objectives, constraints: must come as finite numbers; a lone objective may come without its name.
-    taken: names that no result may have. Raises TrialError.
+    parameters: every name of the space, inactive ones too. Raises TrialError.
     """
     required = (*objectives, *constraints)
     result = _name_single_number(result, required)
-    _check_names(result, params, taken)
+    _check_names(result, {*params, *parameters})
     for name in required:
         _check_number(result, name)
     arrays = {name: _name_dims(name, array, outputs.get(name)) for name, array in result.arrays.items()}
@@ -50,7 +50,7 @@ def check(
             came = "came as a single number" if name in result.values else _not_there(name, result)
             raise TrialError(f"output {name!r} {came}")
     for expression in valid:
-        _check_valid(expression, params, result.values)
+        _check_valid(expression, params, result, parameters)
     coords = {name: coord for output in outputs.values() for name, coord in _declared_coords(output).items()}
     return Result(result.values, arrays, {**coords, **result.coords})
 
@@ -69,11 +69,14 @@ def _name_single_number(result: Result, required: Sequence[str]) -> Result:
     return replace(result, values={required[0]: result.values[""]})
 
 
-def _check_names(result: Result, params: Params, taken: Collection[str]) -> None:
+def _check_names(result: Result, parameters: Collection[str]) -> None:
     for name in (*result.values, *result.arrays):
-        if name in params or name in taken:
-            kind = "a parameter's name" if name in params else "a name that the store uses itself"
-            raise TrialError(f"the result's {name!r} has {kind}; call it something else")
+        if name in parameters:
+            raise TrialError(f"the result's {name!r} has a parameter's name; call it something else")
+        if name in RESERVED or name.startswith("metric_"):
+            raise TrialError(f"{name!r} is a name that the store uses itself; call the result something else")
+        if not name.isidentifier():
+            raise TrialError(f"{name!r} is no name for a result; use letters, digits and '_'")
         if name in result.values and name in result.arrays:
             raise TrialError(f"the result holds {name!r} twice, as a number and as an array")
 
@@ -153,8 +156,11 @@ def _declared_coords(output: OutputConfig) -> dict[str, CoordRecord]:
     return {dim: CoordRecord((dim,), tuple(labels)) for dim, labels in output.coords.items()}
 
 
-def _check_valid(expression: Expression, params: Params, values: Mapping[str, float]) -> None:
-    known = {**params, **values}
+def _check_valid(expression: Expression, params: Params, result: Result, parameters: Collection[str]) -> None:
+    """The condition must hold; one over a parameter that is not active says nothing."""
+    known = {**params, **result.values}
+    for name in sorted(expression.names - known.keys() - set(parameters)):
+        raise TrialError(f"not valid: {expression.text}: {name!r} {_not_there(name, result)}")
     try:
         holds = expression.holds(known)
     except ExpressionError as error:

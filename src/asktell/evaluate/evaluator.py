@@ -62,8 +62,8 @@ class Evaluator:
     """Runs attempts of one study, each in a process tree of its own; picklable.
 
     objectives: the first is what a function's single number stands for. constraints: further results
-    that must be finite numbers. taken: names that no result may have (parameters of the space,
-    variables of the store). cpus: how many threads numerical libraries are told to use.
+    that must be finite numbers. parameters: every name of the space, so that `valid` can tell an
+    inactive parameter from a missing result. cpus: how many threads numerical libraries are told to use.
 
     `isolation: none` calls the function in the calling thread: its working directory is the worker's,
     nothing is captured, neither time nor memory is limited, and os.environ is changed for the time.
@@ -77,7 +77,7 @@ class Evaluator:
     name: str
     _: KW_ONLY
     constraints: Sequence[str] = ()
-    taken: Collection[str] = ()
+    parameters: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self._valid = tuple(map(Expression, self.config.valid))
@@ -165,7 +165,7 @@ class Evaluator:
             constraints=self.constraints,
             outputs=self.outputs,
             valid=self._valid,
-            taken=self.taken,
+            parameters=self.parameters,
         )
 
     def _execute(self, task: Task, directory: Path, poll: Callable[[], None]) -> _Ended:

@@ -106,7 +106,12 @@ def hint(argv: Sequence[str], directory: Path, config: EvaluateConfig) -> str:
 
 def fill(text: str, names: Mapping[str, Value], *, quote: bool = False) -> str:
     """Replace {name} and {name:.3f}; `{{` and `}}` are braces. Raises ConfigError."""
-    return _Filler(quote=quote).vformat(text, (), names)
+    try:
+        return _Filler(quote=quote).vformat(text, (), names)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"evaluate.command: {text!r}: {error} (write {{{{ and }}}} for braces)") from error
 
 
 class _Filler(string.Formatter):

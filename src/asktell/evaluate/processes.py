@@ -49,11 +49,15 @@ class Launcher:
     def start(self, request: Request, extra: int | None = None) -> Running:
         """Begin an attempt. Raises OSError when the launcher is gone."""
         channel, theirs = socket.socketpair()
-        with theirs, self._lock:
-            number = next(self._numbers)
-            fds = [theirs.fileno()] if extra is None else [theirs.fileno(), extra]
-            socket.send_fds(self._control, [MESSAGE.pack(number)], fds)
-        channel.sendall(request.encode())
+        try:
+            with theirs, self._lock:
+                number = next(self._numbers)
+                fds = [theirs.fileno()] if extra is None else [theirs.fileno(), extra]
+                socket.send_fds(self._control, [MESSAGE.pack(number)], fds)
+            channel.sendall(request.encode())
+        except OSError:
+            channel.close()
+            raise
         return Running(self, number, channel)
 
     def kill(self, number: int) -> None:

@@ -145,13 +145,13 @@ class _Supervisor:
         while not self._has_ended():
             self._turn(self._pause_s())
             self._keep_time()
-        self._kill()
         exit_code = None if self._status is None else os.waitstatus_to_exitcode(self._status)
         if self._ending is Ending.BY_ITSELF:
             if exit_code in (-signal.SIGKILL, 128 + signal.SIGKILL) and tree.oom_kills() > oom_kills:
                 self._ending = Ending.OOM_KILLED
             elif exit_code is not None and -exit_code in _ENDING_SIGNALS and self._is_told_soon():
                 self._ending = Ending.TOLD
+        self._kill()
         self._close_logs()
         message = "" if self._stubborn else os.read(failure, 4096).decode(errors="replace")
         if message:
