@@ -27,6 +27,7 @@ class Conditions:
         }
         self.conditional = frozenset(self._allowed)
         self.order = self._sort()
+        self._conditional_order = [name for name in self.order if name in self.conditional]
 
     def is_active(self, name: str, params: Mapping[str, object]) -> bool:
         """Whether `name` exists where its ancestors are as in `params` (native values)."""
@@ -36,9 +37,11 @@ class Conditions:
             for parent, values in conditions.items()
         )
 
-    def keep_active(self, params: Mapping[str, Value]) -> dict[str, Value]:
-        """`params` without those that do not exist at this point."""
-        return {name: value for name, value in params.items() if self.is_active(name, params)}
+    def drop_inactive(self, params: dict[str, Value]) -> None:
+        """Removes from `params`, which has every name, those that do not exist at this point."""
+        for name in self._conditional_order:  # a parent that does not exist is gone before its children come
+            if any(params.get(parent) not in values for parent, values in self._allowed[name].items()):
+                del params[name]
 
     def count(self) -> int | None:
         """Number of distinct points, input constraints aside; None where there is a continuum.

@@ -240,7 +240,7 @@ class Choice(Parameter):
 
     def normalise(self, value: object) -> Value:
         candidate = native(value)
-        place = self._index.get(candidate)
+        place = self._index.get(candidate) if isinstance(candidate, str | int | float) else None
         # A boolean equals 0 or 1 in Python, yet is none of a study's numbers, nor the other way round.
         if place is None or isinstance(self.choices[place], bool) != isinstance(candidate, bool):
             raise SpaceError(
@@ -387,14 +387,13 @@ def _outside(value: float, low: float, high: float) -> SpaceError:
 
 
 def _numbers(values: Sequence[Value], low: float, high: float) -> Unit:
-    try:
-        x = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SpaceError("a value is no number") from None
+    x = np.array(values)
+    if x.dtype.kind not in "iuf":
+        raise SpaceError("a value is no number")
     if x.size and not (x.min() >= low and x.max() <= high):  # false for NaN, too
         outside = x[~((x >= low) & (x <= high))][0]
         raise _outside(float(outside), low, high)
-    return x
+    return x.astype(np.float64)
 
 
 def _index(offset: Unit, count: int) -> list[int]:

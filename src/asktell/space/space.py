@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from asktell.trial import Params, Value
 INACTIVE = 0.5
 _MAX_MISSES = 100_000  # draws without one feasible point, after which we say so
 _MAX_BATCH = 4096
+_MAX_ROUNDS = 20  # of looking for neighbours that are new and feasible
 
 
 class Space:
@@ -55,7 +57,7 @@ class Space:
         """Number of columns of the unit cube."""
         return len(self.columns)
 
-    @property
+    @cached_property
     def cardinality(self) -> int | None:
         """Number of distinct points, constraints aside; None where there is a continuum."""
         return self._conditions.count()
@@ -113,7 +115,7 @@ class Space:
                     unit[rows, column] = to_unit([points[i][name] for i in rows])
                 else:
                     unit[:, column] = to_unit([point[name] for point in points])
-        except (SpaceError, KeyError):
+        except (SpaceError, KeyError, TypeError):
             for point in points:
                 self.validate(point)  # raises the error that names the parameter
             raise
@@ -135,11 +137,9 @@ class Space:
         blank = np.full(len(places), INACTIVE)
         values = [parameter.from_unit(column.get(name, blank)) for name, parameter in self.parameters.items()]
         points = [dict(zip(self.names, row, strict=True)) for row in zip(*values, strict=True)]
-        return (
-            [self._conditions.keep_active(point) for point in points]
-            if self._conditions.conditional
-            else points
-        )
+        for point in points:
+            self._conditions.drop_inactive(point)
+        return points
 
     def sample(self, rng: np.random.Generator, n: int) -> list[dict[str, Value]]:
         """n feasible points, uniform over the feasible part of the unit cube.
@@ -172,10 +172,12 @@ class Space:
         steps = steps[rng.permutation(len(steps))]
         found = _Distinct(origin)
         found.add(self._near(origin, steps[: (n + 1) // 2], rng))
-        for _ in range(20):
-            if len(found.points) >= n:
+        for _ in range(_MAX_ROUNDS):
+            if (missing := n - len(found.points)) <= 0:
                 break
-            found.add(self._near(origin, self._gaussian_steps(origin, rng, 2 * n, scale), rng))
+            places = self._gaussian_steps(origin, rng, max(2 * missing, 64), scale)
+            if not found.add(self._near(origin, places, rng)):
+                break
         found.add(self._near(origin, steps[(n + 1) // 2 :], rng))
         return found.points[:n]
 
@@ -224,11 +226,12 @@ class Space:
         return f"Space({dict(self.parameters)!r}, {list(self.constraints)!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Space) and self._key() == other._key()
+        return isinstance(other, Space) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return hash(self._key)
 
+    @cached_property
     def _key(self) -> str:
         return json.dumps(self.specification())
 
@@ -285,15 +288,14 @@ class Space:
         self, origin: Params, places: NDArray[np.float64], rng: np.random.Generator
     ) -> Iterable[dict[str, Value]]:
         """Feasible points at `places`, with what was not moved exactly as in `origin`."""
-        base = self.to_unit(origin)
         is_inactive = np.array([name not in origin for name in self.columns])
         unit = np.where(is_inactive, rng.random(places.shape), places)
-        for point, row in zip(self.from_unit_many(unit), unit, strict=True):
-            for name, is_kept in zip(self.columns, row == base, strict=True):
-                if is_kept and name in point and name in origin:
-                    point[name] = origin[name]
-            if self.is_feasible(point):
-                yield point
+        points = self.from_unit_many(unit)
+        is_kept = ~is_inactive & (unit == self.to_unit(origin))
+        for row, column in np.argwhere(is_kept).tolist():  # 0.3 stays 0.3, not 0.30000000000000004
+            if (name := self.columns[column]) in points[row]:
+                points[row][name] = origin[name]
+        return filter(self.is_feasible, points)
 
 
 class _Distinct:
@@ -303,11 +305,14 @@ class _Distinct:
         self.points: list[dict[str, Value]] = []
         self._seen = {tuple(origin.items())}
 
-    def add(self, points: Iterable[dict[str, Value]]) -> None:
+    def add(self, points: Iterable[dict[str, Value]]) -> bool:
+        """Adds those that are new; False if none was."""
+        before = len(self.points)
         for point in points:
             if (key := tuple(point.items())) not in self._seen:
                 self._seen.add(key)
                 self.points.append(point)
+        return len(self.points) > before
 
 
 def _reflect(places: NDArray[np.float64]) -> NDArray[np.float64]:
