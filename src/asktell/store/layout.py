@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from asktell.config import StudyConfig
+from asktell.records import Opened
 from asktell.space import Boolean, Constant, Integer, Parameter, Real
 from asktell.store.cf import CONVENTIONS
 from asktell.trial import Value
@@ -68,6 +69,13 @@ class Layout:
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     outputs: Mapping[str, OutputLayout] = field(default_factory=dict)
     attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_openings(cls, openings: Sequence[Opened]) -> Layout:
+        """The view of a journaled study, from all its sessions' first records."""
+        last = json.loads(json.dumps(dict(openings[-1].config)))  # a record's lists are tuples
+        config = StudyConfig.model_validate(last)
+        return cls.from_config(config, versions=openings[-1].versions, created_at=openings[0].at)
 
     @classmethod
     def from_config(
