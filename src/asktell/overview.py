@@ -14,9 +14,10 @@ from typing import Any
 from asktell.config import StudyConfig, from_resolved
 from asktell.directory import StudyDirectory
 from asktell.errors import TrialError
+from asktell.inbox import Inbox, Request
 from asktell.journal import holder, replay_driver, segments
 from asktell.progress import Incumbent, Progress, Snapshot, incumbent
-from asktell.records import Closed, Ended, Lost, Opened, Record, Retried, Submitted, Superseded
+from asktell.records import Closed, Ended, Lost, Opened, Record, Retried, StopRequested, Submitted, Superseded
 from asktell.session import rules_of, study_directory
 from asktell.study import StudyMachine, TrialState, is_feasible, replay
 from asktell.trial import Cause, Outcome, Status
@@ -57,13 +58,18 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A study at one moment. records: those that count, in order; driver: the living one."""
+    """A study at one moment.
+
+    records: those that count, in order; driver: the living one; requests: what people have asked
+    for and no driver has taken in yet.
+    """
 
     directory: StudyDirectory
     config: StudyConfig
     study: StudyMachine
     records: Sequence[Record]
     driver: Opened | None
+    requests: Sequence[Request] = ()
 
     @property
     def state(self) -> State:
@@ -170,11 +176,15 @@ def read_study(path: Path, *, ttl_s: float = HOLDER_TTL_S) -> Overview:
     directory = study_directory(path)
     config = from_resolved(directory.config)
     if not segments(directory.journal, "driver"):
-        return Overview(directory, config, StudyMachine(rules_of(config)), (), None)
-    # The driver first: if it ends meanwhile, its last record is in what is read next.
-    driver = holder(directory.journal, ttl_s=ttl_s)
-    records = replay_driver(directory.journal)
-    return Overview(directory, config, replay(rules_of(config), records), records, driver)
+        machine, records, driver = StudyMachine(rules_of(config)), list[Record](), None
+    else:
+        # The driver first: if it ends meanwhile, its last record is in what is read next.
+        driver = holder(directory.journal, ttl_s=ttl_s)
+        records = replay_driver(directory.journal)
+        machine = replay(rules_of(config), records)
+    asked = Inbox(directory.journal).requests(machine.sources)
+    requests = [request for _, request in asked if not isinstance(request, StopRequested)]
+    return Overview(directory, config, machine, records, driver, requests)
 
 
 def _after(view: AttemptView, record: Submitted | Lost | Retried | Ended | Superseded) -> AttemptView:

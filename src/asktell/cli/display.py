@@ -170,7 +170,7 @@ class LiveDisplay:
     def say(self, line: str) -> None:
         from rich.text import Text
 
-        self._console.print(Text(line))
+        self._console.print(Text(f"{time.strftime('%H:%M:%S')}  {line}"))
 
 
 def make_display(objectives: Sequence[str]) -> Display:
@@ -250,12 +250,12 @@ def incumbent_line(incumbent: Incumbent) -> str:
 
 def time_line(snapshot: Snapshot) -> str:
     """'4 min 10 s so far, about 8 min left (until 16:20)'."""
-    text = f"{duration(snapshot.elapsed_s)} so far, {number(snapshot.core_hours)} core-hours"
+    text = f"{duration(snapshot.elapsed_s)} so far, {snapshot.core_hours:.3g} core-hours"
     if snapshot.state != "running" or not 0 < snapshot.remaining_s < float("inf"):
         return text
     end = time.localtime(snapshot.updated_at + snapshot.remaining_s)
     shown = time.strftime("%H:%M" if snapshot.remaining_s < 43200 else "%a %d %b, %H:%M", end)
-    return f"{text}; about {duration(snapshot.remaining_s)} left (until {shown})"
+    return f"{text}; about {duration(round(snapshot.remaining_s))} left (until {shown})"
 
 
 def tunnel(dashboard: str) -> str:
@@ -271,7 +271,7 @@ def _tally(snapshot: Snapshot) -> str:
     failed = f", {snapshot.failed} failed" if snapshot.failed else ""
     left = ""
     if 0 < snapshot.remaining_s < float("inf"):
-        left = f", {duration(snapshot.remaining_s)} left"
+        left = f", {duration(round(snapshot.remaining_s))} left"
     return f"[{snapshot.done}{total} done, {snapshot.running} running{failed}{left}]"
 
 

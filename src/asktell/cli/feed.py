@@ -76,8 +76,9 @@ def rerun(study: Path, number: int) -> None:
 def add(study: Path, file: Path) -> None:
     """Add known results from a CSV file.
 
-    It has a column per parameter and per objective (and per result with a bound). An empty cell stands for a parameter that is not active. Every row is checked before any is
-    added. Added trials do not count towards the budget.
+    The file has a column per parameter and per objective (and per result that has a bound). An
+    empty cell stands for a parameter that is not active. Every row is checked before any is added.
+    Added trials do not count towards the budget.
 
     \b
     x1,x2,objective

@@ -104,7 +104,7 @@ def duration(seconds: float) -> str:
     """The duration in its two largest units: '3.2 s', '4 min 10 s', '2 d 3 h'."""
     if not math.isfinite(seconds):
         return _UNKNOWN
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.3g} s"
     minutes, rest_s = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

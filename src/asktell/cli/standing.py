@@ -24,6 +24,7 @@ from asktell.cli.output import (
     rich_table,
 )
 
+
 if TYPE_CHECKING:
     from asktell.overview import Overview
 
@@ -86,6 +87,7 @@ def _status_json(found: Overview) -> Mapping[str, Any]:
         else {"host": driver.host, "pid": driver.pid, "since": driver.at, "token": driver.token},
         "failures": {str(cause) or "unknown": n for cause, n in found.failures().items()},
         "queued": len(found.study.queue),
+        "requested": len(found.requests),
         "attempts_running": [
             {
                 "number": task.number,
@@ -116,12 +118,23 @@ def _status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
         ("state", state),
         *panel_facts(found.snapshot(time.time())),
         ("queued", count(len(found.study.queue), "point") if found.study.queue else ""),
+        ("requested", _requests(found)),
         (
             "failures",
             "\n".join([", ".join(f"{cause} {n}" for cause, n in causes.items()), *_failures(found)]),
         ),
         ("go on", hint),
     ]
+
+
+def _requests(found: Overview) -> str:
+    """What people have asked for and no driver has taken in yet."""
+    from asktell.records import Enqueued, Known
+
+    n_points = sum(isinstance(item, Enqueued) for item in found.requests)
+    n_results = sum(isinstance(item, Known) for item in found.requests)
+    parts = [count(n_points, "point") if n_points else "", count(n_results, "result") if n_results else ""]
+    return f"{shown}; its driver takes them in" if (shown := " and ".join(filter(None, parts))) else ""
 
 
 def _failures(found: Overview) -> list[str]:
