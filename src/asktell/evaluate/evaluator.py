@@ -112,9 +112,14 @@ class Evaluator:
         tail = MetricsTail(directory / inputs.METRICS_FILE)
 
         def poll() -> None:
+            nonlocal on_metrics
             metrics = tail.read()
             if metrics and on_metrics is not None:
-                on_metrics(metrics)
+                try:
+                    on_metrics(metrics)
+                except Exception:  # noqa: BLE001 - whoever watches must not cost a result
+                    _log.warning("trial %d: its metrics cannot be sent", task.number, exc_info=True)
+                    on_metrics = None
 
         ended = self._attempt(task, directory, poll)
         poll()

@@ -9,7 +9,6 @@ import shlex
 import string
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +24,16 @@ _TEMPLATE_SUFFIXES = (".j2", ".jinja", ".jinja2")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What placeholders and templates can name: the parameters, and these. Ours win over parameters."""
-
-    trial: int
-    attempt: int
-    directory: str
-    folder: str
-    python: str = sys.executable
-
-    def over(self, params: Mapping[str, Value]) -> dict[str, Value]:
-        return {**params, **{name: getattr(self, name) for name in self.__slots__}}
-
-
 def names_of(task: Task, directory: Path, config: EvaluateConfig) -> dict[str, Value]:
-    return Names(task.number, task.attempt, str(directory), str(config.folder)).over(task.params)
+    """What placeholders and templates can name: the parameters, and what only an attempt knows."""
+    return {
+        **task.params,
+        "trial": task.number,
+        "attempt": task.attempt,
+        "directory": str(directory),
+        "folder": str(config.folder),
+        "python": sys.executable,
+    }
 
 
 def write_inputs(task: Task, directory: Path, config: EvaluateConfig) -> None:
@@ -89,17 +82,17 @@ def arguments(task: Task, directory: Path, config: EvaluateConfig) -> tuple[str,
         return ("/bin/sh", "-c", fill(text, names, quote=True))
     command = shlex.split(config.command) if isinstance(config.command, str) else config.command or ()
     program, *rest = (fill(part, names) for part in command)
-    beside = config.folder / program
-    if os.sep in program and beside.is_file():
-        program = str(beside.resolve())
+    beside = os.path.abspath(config.folder / program)
+    if os.sep in program and os.path.isfile(beside):
+        program = beside
     return (program, *rest)
 
 
 def hint(argv: Sequence[str], directory: Path, config: EvaluateConfig) -> str:
     """What a command that failed may have missed: files beside the study file are not in its directory."""
     for argument in argv:
-        is_beside = not os.path.isabs(argument) and (config.folder / argument).is_file()
-        if is_beside and not (directory / argument).exists():
+        is_beside = not os.path.isabs(argument) and os.path.isfile(config.folder / argument)
+        if is_beside and not os.path.exists(directory / argument):
             return f"({argument} is beside the study file: write {{folder}}/{argument})"
     return ""
 

@@ -149,15 +149,20 @@ class Processes:
             self._is_closed.clear()
 
     def _await(self, running: Running, request: Request, poll: Callable[[], None]) -> Report:
-        began = time.monotonic()
-        is_killed = False
+        """The report. A supervisor that does not answer long after the timeout was stopped: it is killed."""
+        overdue_at, is_killed = math.inf, False
+        if request.timeout_s is not None:
+            overdue_at = time.monotonic() + request.timeout_s + request.grace_s + _BACKSTOP_S
         while (report := running.report(_POLL_S)) is None:
             poll()
-            limit_s = None if request.timeout_s is None else request.timeout_s + request.grace_s + _BACKSTOP_S
-            if limit_s is not None and not is_killed and time.monotonic() - began > limit_s:
-                is_killed = True
+            if time.monotonic() < overdue_at:
+                continue
+            if is_killed:  # the launcher does not answer either
+                running.abandon()
+            else:
                 running.kill()
-        if is_killed:
+            overdue_at, is_killed = time.monotonic() + _BACKSTOP_S, True
+        if is_killed and report.ending is Ending.BROKEN:
             return Report(Ending.TIMEOUT, detail="its supervisor did not answer and was killed")
         return report
 
@@ -231,6 +236,8 @@ class Processes:
                 if time.monotonic() < end and not self._is_closed.is_set():
                     continue
                 template.close()
+                if self._is_closed.is_set():
+                    raise ConnectionAbortedError("the evaluator was closed") from None
                 raise _ImportTakesTooLong from None
             if not data:  # the import ended the process
                 return {"is_ready": False, "threads": 0}

@@ -31,6 +31,7 @@ CONTROL_FD = "ASKTELL_CONTROL_FD"
 _MEMORY_POLL_S = 0.25
 _OWN_SIGNAL_WAIT_S = 0.25
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # programs do not expect to inherit that
 
 
 class Ending(StrEnum):
@@ -135,6 +136,12 @@ class _Supervisor:
         self._peak_bytes = 0
 
     def run(self, extra: int | None, call: Call | None) -> Report:
+        try:
+            return self._run(extra, call)
+        finally:  # whatever went wrong here, nothing is left running
+            tree.kill_descendants(tree.reap_all)
+
+    def _run(self, extra: int | None, call: Call | None) -> Report:
         oom_kills = tree.oom_kills()
         self._listen_to_signals()
         failure = self._start(extra, call)
@@ -205,10 +212,7 @@ class _Supervisor:
             if request.directory:
                 os.chdir(request.directory)
             if request.argv:
-                for number in (
-                    signal.SIGPIPE,
-                    signal.SIGXFSZ,
-                ):  # Python ignores them; programs do not expect that
+                for number in _IGNORED_BY_PYTHON:
                     signal.signal(number, signal.SIG_DFL)
                 if extra is not None:
                     os.set_inheritable(extra, True)
@@ -257,7 +261,11 @@ class _Supervisor:
             self._kill()
 
     def _read_channel(self) -> None:
-        if self._channel.recv(64) == b"":
+        try:
+            is_open = self._channel.recv(64) != b""
+        except ConnectionError:
+            is_open = False
+        if not is_open:
             self._selector.unregister(self._channel)
             self._end(Ending.ORPHANED)
 
@@ -320,14 +328,12 @@ class _Supervisor:
     def _kill(self) -> None:
         if (
             not tree.CAN_WALK
-        ):  # elsewhere the group is part of the descendants, and its number may be another's by now
+        ):  # else its group is among the descendants, and its number may be another's by now
             tree.signal_group(self._pid, signal.SIGKILL)
         self._stubborn = tree.kill_descendants(self._reap)
 
     def _notes(self) -> str:
         notes = [log.error for log in self._logs.values() if log.error]
         if self._stubborn:
-            notes.append(
-                f"processes {self._stubborn} cannot be killed: they wait for a device or a file system"
-            )
+            notes.append(f"processes {self._stubborn} cannot be killed; they wait for a device or a network")
         return "; ".join(notes)
