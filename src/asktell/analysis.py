@@ -25,4 +25,9 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:
     store = root if root.suffix == ".zarr" else StudyDirectory(root).store
     if not (store / "zarr.json").is_file():
         raise StudyError(f"{path}: no results to open; is it a study directory that was run?")
-    return xr.open_zarr(store)
+    found: xr.Dataset = xr.open_zarr(store)
+    # NOTE: `Dataset.where` cannot promote numpy's StringDType (xarray 2026.7), so text becomes objects.
+    text = {name: item.astype(object) for name, item in found.variables.items() if item.dtype.kind == "T"}
+    return found.assign(
+        {name: item for name, item in text.items() if name not in found.coords}
+    ).assign_coords({name: item for name, item in text.items() if name in found.coords})

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -94,17 +94,21 @@ class Ledger:
         for record in records:
             take(record, self.parts)
 
-    def ask(self, count: int, at: float) -> Sequence[Trial]:
-        """Propose together and journal as one record; empty when the space is exhausted."""
-        try:
-            trials = self.parts.optimizer.ask(count)
-        except SpaceExhausted as error:
-            logger.info("%s", error)
-            self.study.is_exhausted = True
-            return ()
-        trials = [replace(trial, asked_at=at) for trial in trials]
-        self.commit([Asked(tuple(trials), at)])
-        return trials
+    def ask(self, count: int, clock: Callable[[], float]) -> list[Trial]:
+        """Propose together; each joint group is one record. Fewer when the space is exhausted."""
+        asked: list[Trial] = []
+        while len(asked) < count:
+            try:
+                group = self.parts.optimizer.propose(count - len(asked))
+            except SpaceExhausted as error:
+                logger.info("%s", error)
+                self.study.is_exhausted = True
+                break
+            at = clock()
+            group = [replace(trial, asked_at=at) for trial in group]
+            self.commit([Asked(tuple(group), at)])
+            asked += group
+        return asked
 
     def adopt(self, requests: Iterable[tuple[str, Request]], at: float) -> None:
         """Take people's commands into the journal."""
@@ -113,7 +117,7 @@ class Ledger:
                 case Enqueued():
                     self.commit([replace(request, source=source)])
                 case Known():
-                    trial = self.parts.optimizer.add(request.params, request.outcome.values)
+                    trial = self.parts.optimizer.known(request.params, request.outcome.values)
                     self.commit([Added(replace(trial, asked_at=at), request.outcome, at, source)])
                 case StopRequested():
                     self.commit([replace(request, source=source)])
@@ -227,7 +231,7 @@ class Loop:
                     case Finish():
                         return command
                     case Ask(count=count):
-                        self._ledger.ask(count, self._executor.now())
+                        self._ledger.ask(count, self._executor.now)
         return None
 
     def _submit(self, submits: Sequence[Submit]) -> None:

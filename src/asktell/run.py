@@ -60,17 +60,7 @@ def make_executor(session: Session) -> Executor:
     from asktell.execute.dask import DaskExecutor, Pool
 
     config = session.config
-    spec = worker.WorkSpec(
-        study_dir=str(session.directory.root),
-        name=config.name,
-        session=session.token,
-        evaluate=config.evaluate.model_dump_json(by_alias=True),
-        outputs=json.dumps(
-            {name: item.model_dump(mode="json", by_alias=True) for name, item in config.outputs.items()}
-        ),
-        objectives=tuple(config.objectives),
-        cpus=config.cluster.cpus_per_trial,
-    )
+    spec = worker.WorkSpec(str(session.directory.root), session.token, json.dumps(config.dump()))
     pool: Pool
     if config.cluster.kind == "address":
         assert config.cluster.address is not None
@@ -193,7 +183,7 @@ class Study:
 
     def ask(self, n: int | None = None) -> Trial | Sequence[Trial]:
         """The next trial to evaluate, or `n` that are proposed together; journaled before it returns."""
-        trials = self._hold().ledger.ask(1 if n is None else n, time.time())
+        trials = self._hold().ledger.ask(1 if n is None else n, time.time)
         if n is None:
             if not trials:
                 raise StudyError("every point of the space was proposed")

@@ -14,7 +14,7 @@ from asktell.directory import StudyDirectory
 from asktell.errors import ConfigError, StudyError
 from asktell.evaluate import cleanup
 from asktell.inbox import Inbox
-from asktell.journal import open_driver, replay_driver
+from asktell.journal import open_driver, openings, replay_driver
 from asktell.loop import Ledger, Observer, Parts, take
 from asktell.optimize.optimizer import Optimizer
 from asktell.publisher import Publisher
@@ -155,7 +155,7 @@ class Session:
 
 def check_code(directory: StudyDirectory, config: StudyConfig, code: str, *, accept: bool) -> None:
     """Refuse to go on with another objective, space or engine than the study was begun with."""
-    previous = [record for record in replay_driver(directory.journal) if isinstance(record, Opened)]
+    previous = openings(directory.journal)
     if not previous:
         return
     last = previous[-1]

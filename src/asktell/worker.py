@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from asktell import records
-from asktell.config import EvaluateConfig, OutputConfig
+from asktell.config import StudyConfig, from_resolved
 from asktell.directory import StudyDirectory
 from asktell.evaluate import Evaluator
 from asktell.execute.protocol import Task
@@ -32,17 +32,13 @@ Metrics = tuple[tuple[float, str, float], ...]
 class WorkSpec:
     """What every attempt of a study has in common; hashable, as each worker keeps one bench for it.
 
-    session: the driver's token; a new session starts with fresh launchers. evaluate, outputs: JSON
-    of the configuration's sections.
+    session: the driver's token, as a new session starts with a fresh bench; config: the resolved
+    configuration as JSON.
     """
 
     study_dir: str
-    name: str
     session: int
-    evaluate: str
-    outputs: str
-    objectives: tuple[str, ...]
-    cpus: int
+    config: str
 
 
 class Bench:
@@ -50,15 +46,7 @@ class Bench:
 
     def __init__(self, spec: WorkSpec) -> None:
         self.directory = StudyDirectory(Path(spec.study_dir))
-        outputs = json.loads(spec.outputs)
-        self.evaluator = Evaluator(
-            config=EvaluateConfig.model_validate_json(spec.evaluate),
-            objectives=spec.objectives,
-            outputs={name: OutputConfig.model_validate(output) for name, output in outputs.items()},
-            cpus=spec.cpus,
-            study_dir=self.directory.root,
-            name=spec.name,
-        )
+        self.evaluator = evaluator_of(from_resolved(json.loads(spec.config)), self.directory.root)
         self.segment = Segment.create(self.directory.journal, "worker")
         self.spool = Spool(self.directory.root, self.segment.name)
 
@@ -83,6 +71,20 @@ class Bench:
 
 
 _bench = cache(Bench)
+
+
+def evaluator_of(config: StudyConfig, study_dir: Path) -> Evaluator:
+    """The evaluator of a study."""
+    return Evaluator(
+        config.evaluate,
+        tuple(config.objectives),
+        config.outputs,
+        config.cluster.cpus_per_trial,
+        study_dir,
+        config.name,
+        constraints=tuple(config.outcome_bounds()),
+        parameters=tuple(config.space),
+    )
 
 
 def work(spec: WorkSpec, task: Task, topic: str = "") -> Mapping[str, Any]:

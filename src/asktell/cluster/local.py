@@ -108,7 +108,7 @@ class AddressPool:
         """Nothing: what we did not start we do not stop."""
 
 
-class IgnoreInterrupts(WorkerPlugin):  # type: ignore[misc]  # distributed is untyped
+class IgnoreInterrupts(WorkerPlugin):
     """Ctrl-C in a terminal reaches every process of its group; only the driver is meant."""
 
     name = "asktell-ignore-interrupts"

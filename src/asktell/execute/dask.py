@@ -65,8 +65,8 @@ class DaskExecutor:
         self._pool = pool
         self._work = work
         self._id = uuid.uuid4().hex[:8]
-        self._queue: queue.SimpleQueue[ExecutorEvent | Future] = queue.SimpleQueue()
-        self._tasks: dict[str, tuple[Task, str, Future]] = {}
+        self._queue: queue.SimpleQueue[ExecutorEvent | Future[Any]] = queue.SimpleQueue()
+        self._tasks: dict[str, tuple[Task, str, Future[Any]]] = {}
         self._live: set[str] = set()
         self._outstanding = threading.Semaphore(0)
         self._is_closed = False
@@ -183,7 +183,7 @@ class DaskExecutor:
             self._kept_at = time.monotonic()
             self._pool.keep(sorted(self._live))
 
-    def _translate(self, item: ExecutorEvent | Future) -> Sequence[ExecutorEvent]:
+    def _translate(self, item: ExecutorEvent | Future[Any]) -> Sequence[ExecutorEvent]:
         match item:
             case Future():
                 return self._conclude(item)
@@ -200,10 +200,11 @@ class DaskExecutor:
                     self._tasks.pop(key)[2].cancel(reason="worker-left")
         return (item,)
 
-    def _conclude(self, future: Future) -> Sequence[ExecutorEvent]:
-        task, _, _ = self._tasks.pop(future.key, (None, None, None))
-        if task is None:
+    def _conclude(self, future: Future[Any]) -> Sequence[ExecutorEvent]:
+        entry = self._tasks.pop(str(future.key), None)
+        if entry is None:
             return ()
+        task = entry[0]
         try:
             if future.status != "finished":
                 error = future.exception(timeout=RESULT_TIMEOUT_S) if future.status == "error" else None
@@ -216,7 +217,7 @@ class DaskExecutor:
         return (TaskEnded(task.number, task.attempt, report.outcome),)
 
 
-class SlotWatch(SchedulerPlugin):  # type: ignore[misc]  # distributed is untyped
+class SlotWatch(SchedulerPlugin):
     """Tells a topic which workers are there; lives in the scheduler."""
 
     def __init__(self, topic: str) -> None:

@@ -78,8 +78,9 @@ ExecutorEvent = SlotJoined | SlotLeft | TaskEnded | TaskLost | MetricsLogged | W
 class Executor(Protocol):
     """Where trials run. The contract suite in tests/integration runs on every implementation."""
 
-    dashboard: str
-    """Address of a dashboard for people, or ''."""
+    @property
+    def dashboard(self) -> str:
+        """Address of a dashboard for people, or ''."""
 
     def start(self) -> None:
         """Bring the slots up; returns at once, slots are announced as they join."""

@@ -14,7 +14,7 @@ Each begins with the number of bytes of its predecessors that it stands on, so t
 superseded driver still writes counts for nothing.
 """
 
-from asktell.journal.lease import DriverJournal, holder, open_driver, replay_driver
+from asktell.journal.lease import DriverJournal, holder, open_driver, openings, replay_driver
 from asktell.journal.segment import Damage, Reading, Segment, Tail, read_segment, segments
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Tail",
     "holder",
     "open_driver",
+    "openings",
     "read_segment",
     "replay_driver",
     "segments",

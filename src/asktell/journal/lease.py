@@ -159,6 +159,11 @@ def _living(
     return None
 
 
+def openings(folder: Path) -> list[Opened]:
+    """How each driver so far began, in order; empty before the first."""
+    return [_first(_driver_path(folder, token)) for token in range(1, _last_token(folder) + 1)]
+
+
 def replay_driver(folder: Path) -> list[Record]:
     """Every record that counts, in the order in which it became true.
 

@@ -5,10 +5,11 @@ Objectives come and go with their author's sign; they are minimised inside, and 
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
@@ -94,8 +95,33 @@ class Optimizer:
         """
         if n is not None and n < 1:
             raise TrialError(f"ask: n is {n}; ask for one trial or more")
-        asked = self._ask(n or 1)
+        wanted, asked = n or 1, list[Trial]()
+        while len(asked) < wanted:
+            try:
+                proposed = self.propose(wanted - len(asked))
+            except SpaceExhausted:
+                if not asked:
+                    raise
+                break
+            for trial in proposed:
+                self.restore(trial)
+            asked += proposed
         return asked if n is not None else asked[0]
+
+    def propose(self, n: int) -> list[Trial]:
+        """Up to `n` next trials that belong together, without asking them: `restore` each to do so.
+
+        A study journals them in between. While points are enqueued, these are all that is proposed.
+        """
+        start = self._clock()
+        if self._queue:
+            queued = list(itertools.islice(self._queue, n))
+            proposals, engine = [Proposal(params, Origin.QUEUED) for params in queued], ""
+        else:
+            proposals = self._engine.propose(self.history(), len(self._trials), n)
+            engine = self._engine.name
+        share_s = max(self._clock() - start, 0.0) / len(proposals)
+        return self._number(proposals, engine, asked_at=start, ask_s=share_s)
 
     def tell(self, number: int, values: float | Mapping[str, float]) -> None:
         """What trial `number` came to: the objective's value, or values by name.
@@ -105,6 +131,12 @@ class Optimizer:
         """
         self._require_pending(number)
         self._values[number] = self._checked(values, f"trial {number}")
+
+    def check(self, number: int, values: float | Mapping[str, float] | None = None) -> None:
+        """Raise the TrialError that `tell` (or `fail`, without values) would."""
+        self._require_pending(number)
+        if values is not None:
+            self._checked(values, f"trial {number}")
 
     def fail(self, number: int) -> None:
         """Trial `number` brought no value. The engine learns where failures lie, not a made-up loss."""
@@ -117,11 +149,16 @@ class Optimizer:
 
     def add(self, params: Params, values: float | Mapping[str, float]) -> Trial:
         """A result known from elsewhere, as a trial with the next number that is told at once."""
-        point = self._feasible(params)
-        checked = self._checked(values, "the added result")
-        trial = self._register(Proposal(point, Origin.ADDED), engine="", asked_at=self._clock(), ask_s=0.0)
-        self._values[trial.number] = checked
+        trial = self.known(params, values)
+        self.restore(trial)
+        self.tell(trial.number, values)
         return trial
+
+    def known(self, params: Params, values: float | Mapping[str, float]) -> Trial:
+        """The trial that `add` would make, without adding it: `restore` and `tell` it to do so."""
+        self._checked(values, "the added result")
+        proposal = Proposal(self._feasible(params), Origin.ADDED)
+        return self._number([proposal], engine="", asked_at=self._clock(), ask_s=0.0)[0]
 
     def restore(self, trial: Trial) -> None:
         """Take back a trial that was asked or added before, in the order of the numbers.
@@ -190,43 +227,25 @@ class Optimizer:
             outcomes=outcomes,
         )
 
-    def _ask(self, count: int) -> list[Trial]:
-        start = self._clock()
-        queued = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
-        asked = [
-            self._register(Proposal(params, Origin.QUEUED), engine="", asked_at=start, ask_s=0.0)
-            for params in queued
+    def _number(
+        self, proposals: Sequence[Proposal], engine: str, *, asked_at: float, ask_s: float
+    ) -> list[Trial]:
+        first, pending = len(self._trials), self.pending
+        return [
+            Trial(
+                number=number,
+                params=proposal.params,
+                origin=proposal.origin,
+                engine=engine,
+                acquisition=proposal.acquisition,
+                pending=(*pending, *range(first, number)),
+                told=len(self._values),
+                asked_at=asked_at,
+                ask_s=ask_s,
+                details=dict(proposal.details or {}),
+            )
+            for number, proposal in enumerate(proposals, start=first)
         ]
-        wanted = count - len(asked)
-        if wanted:
-            try:
-                proposals = self._engine.propose(self.history(), len(self._trials), wanted)
-            except SpaceExhausted:
-                if not asked:
-                    raise
-                proposals = []
-            took_s = max(self._clock() - start, 0.0) / max(len(proposals), 1)
-            asked += [
-                self._register(proposal, engine=self._engine.name, asked_at=start, ask_s=took_s)
-                for proposal in proposals
-            ]
-        return asked
-
-    def _register(self, proposal: Proposal, *, engine: str, asked_at: float, ask_s: float) -> Trial:
-        trial = Trial(
-            number=len(self._trials),
-            params=proposal.params,
-            origin=proposal.origin,
-            engine=engine,
-            acquisition=proposal.acquisition,
-            pending=self.pending,
-            told=len(self._values),
-            asked_at=asked_at,
-            ask_s=ask_s,
-            details=dict(proposal.details or {}),
-        )
-        self._append(trial)
-        return trial
 
     def _append(self, trial: Trial) -> None:
         n = len(self._trials)

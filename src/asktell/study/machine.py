@@ -173,13 +173,21 @@ class StudyMachine:
         if not state.is_open:
             return [Superseded(*key, outcome, at)]
         if outcome.status is Status.COMPLETED:
-            if (problem := self._schema_problem(outcome)) is not None:
+            if (problem := self._value_problem(outcome) or self._schema_problem(outcome)) is not None:
                 outcome = replace(outcome, status=Status.FAILED, cause=Cause.INVALID_RESULT, error=problem)
             elif self.schema is None and outcome.arrays:
                 return [_schema_of(outcome, at), Ended(*key, outcome, at)]
         if outcome.status is Status.FAILED and state.failures < self.rules.retries:
             return [Retried(*key, outcome, at)]
         return [Ended(*key, outcome, at)]
+
+    def _value_problem(self, outcome: Outcome) -> str | None:
+        for name in (*self.rules.signs, *self.rules.bounds):
+            if not math.isfinite(outcome.values.get(name, math.nan)):
+                found = outcome.values.get(name, "missing")
+                kind = "objective" if name in self.rules.signs else "outcome constraint"
+                return f"{kind} '{name}' is {found}"
+        return None
 
     def _schema_problem(self, outcome: Outcome) -> str | None:
         if self.schema is None:
