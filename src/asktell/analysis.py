@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def open(path: str | os.PathLike[str]) -> xr.Dataset:
-    """The results of a study, lazily; also while it runs.
+    """The results of a study; also while it runs.
 
     path: of the study directory, or of its results.zarr. Along dim `trial`, in the order in which
-    trials ended: one coordinate per parameter, one variable per objective, output and fact.
+    trials ended: one coordinate per parameter, one variable per objective, output and fact. What has
+    one value per trial is loaded, arrays stay lazy. Raises StudyError where there are no results.
     """
     import xarray as xr
 
@@ -26,8 +27,10 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:
     if not (store / "zarr.json").is_file():
         raise StudyError(f"{path}: no results to open; is it a study directory that was run?")
     found: xr.Dataset = xr.open_zarr(store)
+    return found.assign({name: _plain(item) for name, item in found.variables.items() if item.ndim < 2})
+
+
+def _plain(variable: xr.Variable) -> xr.Variable:
+    loaded = variable.load()
     # NOTE: `Dataset.where` cannot promote numpy's StringDType (xarray 2026.7), so text becomes objects.
-    text = {name: item.astype(object) for name, item in found.variables.items() if item.dtype.kind == "T"}
-    return found.assign(
-        {name: item for name, item in text.items() if name not in found.coords}
-    ).assign_coords({name: item for name, item in text.items() if name in found.coords})
+    return loaded.astype(object) if loaded.dtype.kind == "T" else loaded
