@@ -43,19 +43,24 @@ def replace_files(contents: Iterable[tuple[Path, bytes]]) -> None:
     A reader sees a file's old bytes or its new ones. Everything is written before the first fsync,
     so that the system can gather what it has to flush.
     """
-    partials: list[tuple[Path, Path]] = []
-    for path, data in contents:
-        partial = path.with_name(f"{path.name}.{secrets.token_hex(3)}{PARTIAL}")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        try:
-            write_all(descriptor, data)
-        finally:
-            os.close(descriptor)
-        partials.append((partial, path))
-    _sync_all([partial for partial, _ in partials])
-    for partial, path in partials:
-        os.replace(partial, path)
-    _sync_all(sorted({path.parent for _, path in partials}))
+    partials: dict[Path, Path] = {}
+    try:
+        for path, data in contents:
+            partial = path.with_name(f"{path.name}.{secrets.token_hex(3)}{PARTIAL}")
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            partials[partial] = path
+            try:
+                write_all(descriptor, data)
+            finally:
+                os.close(descriptor)
+        _sync_all(list(partials))
+        for partial, path in partials.items():
+            os.replace(partial, path)
+    except OSError:
+        for partial in partials:
+            partial.unlink(missing_ok=True)
+        raise
+    _sync_all(sorted({path.parent for path in partials.values()}))
 
 
 def _sync_all(paths: Sequence[Path]) -> None:

@@ -34,7 +34,7 @@ actions = st.lists(
         st.tuples(st.just("publish")),
         st.tuples(st.just("new session")),
     ),
-    max_size=15,
+    max_size=12,
 )
 
 
@@ -54,7 +54,7 @@ def check(ds: xr.Dataset, rows: list[Row]) -> None:
             np.testing.assert_array_equal(ds[name][number, [0, -1]], wanted)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(actions)
 def test_the_view_says_what_was_appended(steps: list[tuple[object, ...]]) -> None:
     with TemporaryDirectory() as name:

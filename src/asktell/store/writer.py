@@ -78,6 +78,7 @@ class Store:
         self._write_blocks()
         replace_files([(self.path / ROOT, root)])
         self._published, self._mark = root, _mark(self.path / ROOT)
+        self._drop_full_blocks()
 
     def close(self) -> None:
         """Publish, and leave the metadata for readers that do not use the root's."""
@@ -162,14 +163,24 @@ class Store:
             column.changed -= indices
 
     def _write_full_blocks(self) -> None:
-        """Blocks of arrays are written as soon as they are full, and forgotten."""
+        """Blocks of arrays are written as soon as they are full, and forgotten, to keep memory bounded."""
         for column in self._table.small:
             index, place = divmod(self.n_rows, column.rows)
             if place == 0 and index - 1 in column.changed:
-                make_folder(self.path / column.variable.name)
-                replace_files([self._block_file(column, index - 1)])
+                try:
+                    make_folder(self.path / column.variable.name)
+                    replace_files([self._block_file(column, index - 1)])
+                except OSError as error:
+                    logger.warning("%s: a block stays in memory: %s", column.variable.name, error)
+                    continue
                 column.changed.discard(index - 1)
                 column.drop(index - 1)
+
+    def _drop_full_blocks(self) -> None:
+        for column in self._table.small:
+            for index in column.kept:
+                if index < self.n_rows // column.rows:
+                    column.drop(index)
 
     def _block_file(self, column: Column, index: int) -> tuple[Path, bytes]:
         key = chunk_name(index, *(0 for _ in column.variable.shape))
