@@ -9,10 +9,11 @@ import logging
 import math
 import os
 import re
+import shutil
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -32,6 +33,7 @@ News = Record | MetricsLogged | None
 FRAME_S = 0.2
 MOST_LINES = 20
 LINE_EVERY_S = 10.0
+_MOST_COLUMNS = 100
 
 
 class Pace:
@@ -192,7 +194,6 @@ class Relay(logging.Handler):
 
 def panel(snapshot: Snapshot, metric: MetricsLogged | None = None) -> RenderableType:
     """The state of a study in a frame, as rich draws it."""
-    from rich.console import Group
     from rich.panel import Panel
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -201,12 +202,13 @@ def panel(snapshot: Snapshot, metric: MetricsLogged | None = None) -> Renderable
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
+    if snapshot.total is not None:
+        facts.add_row("", ProgressBar(total=snapshot.total, completed=min(snapshot.done, snapshot.total)))
     for label, text in panel_facts(snapshot, metric):
         facts.add_row(label, Text(text))
-    parts: list[Any] = [facts]
-    if snapshot.total is not None:
-        parts.insert(0, ProgressBar(total=max(1, snapshot.total), completed=snapshot.done))
-    return Panel(Group(*parts), title=snapshot.name, title_align="left", expand=True)
+    # Never as wide as the terminal: the ^C that it echoes must not begin a line of its own.
+    width = min(_MOST_COLUMNS, shutil.get_terminal_size().columns - 4)
+    return Panel(facts, title=snapshot.name, title_align="left", width=width)
 
 
 def panel_facts(snapshot: Snapshot, metric: MetricsLogged | None = None) -> list[tuple[str, str]]:

@@ -24,7 +24,6 @@ from asktell.cli.output import (
     rich_table,
 )
 
-
 if TYPE_CHECKING:
     from asktell.overview import Overview
 

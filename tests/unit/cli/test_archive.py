@@ -1,0 +1,90 @@
+"""`export`, `consolidate`, `verify`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from cli_study import Cli
+
+from asktell.cli.export import to_csv, to_netcdf
+
+
+def test_csv_has_a_row_for_each_trial_in_words(cli: Cli, toy: Path) -> None:
+    assert cli("export", toy, "-o", "toy.csv").exit_code == 0
+    with Path("toy.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["trial"] for row in rows] == ["0", "1", "2", "3"]
+    assert [row["status"] for row in rows] == ["completed", "completed", "failed", "completed"]
+    assert [row["loss"] for row in rows] == ["3.0", "1.0", "", "0.5"]
+    assert {row["mode"] for row in rows} <= {"1", "fast"}
+    assert "mode_code" not in rows[0]
+
+
+def test_a_csv_export_can_be_added_to_another_study(cli: Cli, toy: Path) -> None:
+    cli("export", toy, "-o", "toy.csv")
+    kept = [line for line in Path("toy.csv").read_text().splitlines() if ",failed," not in line]
+    Path("toy.csv").write_text("\n".join(kept))
+    assert cli("add", toy, "toy.csv").exit_code == 0
+
+
+def test_netcdf_holds_what_the_store_holds(cli: Cli, toy: Path) -> None:
+    import asktell
+
+    assert cli("export", toy).exit_code == 0
+    with xr.open_dataset("toy.nc", engine="h5netcdf") as found, asktell.open(toy) as expected:
+        assert found.sizes == expected.sizes
+        np.testing.assert_array_equal(found["loss"], expected["loss"])
+        np.testing.assert_array_equal(found["asked_at"], expected["asked_at"])
+        assert list(found["mode"].values) == list(expected["mode"].values)
+
+
+def test_outputs_complex_numbers_and_odd_attributes(tmp_path: Path) -> None:
+    data = xr.Dataset(
+        {"gain": (("trial", "f"), np.array([[1 + 2j, 3j]])), "loss": ("trial", [0.5], {"is_good": True})},
+        coords={"trial": [0], "x": ("trial", [0.1])},
+        attrs={"nested": {"a": [1]}, "none": None},
+    )
+    to_netcdf(data, tmp_path / "a.nc")
+    with xr.open_dataset(tmp_path / "a.nc", engine="h5netcdf") as found:
+        np.testing.assert_array_equal(found["gain_real"] + 1j * found["gain_imag"], data["gain"])
+        assert json.loads(found.attrs["nested"]) == {"a": [1]}
+    assert to_csv(data, tmp_path / "a.csv") == ["gain"]
+    assert (tmp_path / "a.csv").read_text() == "trial,x,loss\n0,0.1,0.5\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.nc"]
+
+
+def test_export_of_an_unknown_format(cli: Cli, toy: Path) -> None:
+    assert cli("export", toy, "-o", "toy.xls").exit_code == 2
+
+
+def test_verify_is_quiet_about_a_sound_study_and_names_damage(cli: Cli, toy: Path) -> None:
+    assert cli("verify", toy).exit_code == 0
+    assert json.loads(cli("verify", toy, "--json").output) == {"is_sound": True, "findings": []}
+    journal = toy / "journal" / "driver-000001.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b"x", b"y", 1)
+    journal.write_bytes(b"".join(lines))
+    done = cli("verify", toy)
+    assert done.exit_code == 1
+    assert "driver-000001.jsonl" in done.output
+    found = json.loads(cli("verify", toy, "--json").output)
+    assert not found["is_sound"]
+
+
+@pytest.mark.parametrize("name", ["loss", "x"])
+def test_consolidate_brings_back_a_lost_variable(cli: Cli, toy: Path, name: str) -> None:
+    import asktell
+
+    with asktell.open(toy) as results:
+        before = results[name].load()
+    for chunk in (toy / "results.zarr" / name).glob("c*"):
+        chunk.unlink()
+    assert cli("verify", toy).exit_code == 1
+    assert cli("consolidate", toy).exit_code == 0
+    with asktell.open(toy) as results:
+        xr.testing.assert_identical(results[name].load(), before)

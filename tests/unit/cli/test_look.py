@@ -1,0 +1,87 @@
+"""`status`, `watch`, `best`, `show`, `logs` of a stopped study."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_study import Cli
+
+from asktell.run import Study
+
+
+def test_status_counts_and_names_what_failed(cli: Cli, toy: Path) -> None:
+    found = json.loads(cli("status", toy, "--json").output)
+    assert (found["state"], found["completed"], found["failed"], found["total"]) == ("stopped", 3, 1, 10)
+    assert found["driver"] is None
+    assert found["incumbent"]["number"] == 1
+    shown = cli("status", toy).output
+    assert "it exploded" in shown
+    assert "asktell resume toy.study" in shown
+
+
+def test_status_of_a_study_that_never_ran(cli: Cli) -> None:
+    Study.create("study.yaml", "fresh")
+    found = json.loads(cli("status", "fresh", "--json").output)
+    assert (found["state"], found["done"], found["incumbent"]) == ("new", 0, None)
+    assert cli("watch", "fresh").exit_code == 0
+
+
+def test_watch_of_a_stopped_study_ends_at_once(cli: Cli, toy: Path) -> None:
+    done = cli("watch", toy)
+    assert done.exit_code == 0
+    assert "stopped" in done.output
+
+
+def test_best_is_the_best_within_its_bounds(cli: Cli, toy: Path) -> None:
+    found = json.loads(cli("best", toy, "--json").output)
+    assert found["number"] == 1
+    assert found["values"] == {"loss": 1.0, "mass": 2.0}
+    assert "loss = 1" in cli("best", toy).output
+
+
+def test_best_of_nothing(cli: Cli) -> None:
+    Study.create("study.yaml", "fresh")
+    assert json.loads(cli("best", "fresh", "--json").output) is None
+    assert cli("best", "fresh").exit_code == 1
+
+
+def test_best_of_two_objectives_is_a_front(cli: Cli) -> None:
+    objectives = "objectives={loss: minimize, gain: maximize}"
+    with Study.create("study.yaml", "two", overrides=[objectives, "constraints=[]"]) as study:
+        study.ask(4)
+        for number, (loss, gain) in enumerate([(1, 1), (2, 3), (2, 2), (5, 4)]):
+            study.tell(number, {"loss": loss, "gain": gain})
+    assert [item["number"] for item in json.loads(cli("best", "two", "--json").output)] == [0, 1, 3]
+    assert "gain" in cli("best", "two").output
+
+
+def test_show_tells_where_a_point_came_from(cli: Cli, toy: Path) -> None:
+    found = json.loads(cli("show", toy, 2, "--json").output)
+    assert found["status"] == "failed"
+    assert found["trial"]["engine"] == "random"
+    assert found["outcome"]["error"] == "it exploded"
+    assert "it exploded" in cli("show", toy, 2).output
+
+
+@pytest.mark.parametrize("command", ["show", "logs", "rerun"])
+def test_a_trial_that_does_not_exist(cli: Cli, toy: Path, command: str) -> None:
+    done = cli(command, toy, 99)
+    assert done.exit_code == 2
+    assert "it has trials 0 to 3" in done.stderr
+
+
+def test_logs_prints_what_an_attempt_wrote(cli: Cli, toy: Path) -> None:
+    folder = toy / "trials" / "000001" / "0"
+    folder.mkdir(parents=True)
+    (folder / "stdout").write_bytes(b"converged \xff\n")
+    assert "converged" in cli("logs", toy, 1).output
+    assert cli("logs", toy, 1, "--attempt", 7).exit_code == 2
+
+
+def test_stop_without_a_driver_says_so(cli: Cli, toy: Path) -> None:
+    done = cli("stop", toy)
+    assert done.exit_code == 0
+    assert "no driver runs" in done.output
+    assert not list((toy / "journal").glob("user-*"))
