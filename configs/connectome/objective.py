@@ -66,7 +66,7 @@ def evaluate(**params: Any) -> xr.Dataset:
 
 def track(tracking: Tracking) -> list[NDArray[np.float64]]:
     """Streamlines, (points, 3) each, in millimetres."""
-    mask = ANISOTROPY > tracking.fa_threshold
+    mask = tracking.fa_threshold < ANISOTROPY
     if not mask.any():
         return []
     fod = reconstruct(mask) ** tracking.fod_power
