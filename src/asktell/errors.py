@@ -4,7 +4,7 @@
     ├── ConfigError (ValueError)     a study file, a site file or an option is wrong; lists every problem
     ├── SpaceError (ValueError)      a search space, or a point that does not belong to it
     ├── ExpressionError (ValueError) an expression that does not parse, or uses what it may not
-    ├── TrialError (ValueError)      a trial that does not exist, was told before, or a result that does not fit
+    ├── TrialError (ValueError)      an unknown trial, one told before, or a result that does not fit
     ├── EngineError                  an engine cannot do what is asked of it, or is not installed
     │   └── SpaceExhausted           every point of a finite space was proposed
     ├── StudyError                   a study directory that exists already, is missing, or is no study

@@ -108,8 +108,9 @@ class Session:
         try:
             study = StudyMachine(rules_of(config))
             self.publisher = Publisher(
-                Store(directory.root, Layout.from_config(config)),
+                Store(directory.root, Layout.from_openings(openings(directory.journal))),
                 every_s=config.store.publish_every_s,
+                is_current=journal.is_current,
                 after_publish=self._clean,
             )
             self.parts = Parts(

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numcodecs.vlen import VLenUTF8  # type: ignore[import-untyped]  # has no stubs
-from numcodecs.zstd import Zstd  # type: ignore[import-untyped]  # has no stubs
+from numcodecs.vlen import VLenUTF8
+from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 
 Fill = float | int | bool | str | complex
