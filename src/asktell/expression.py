@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import cast
@@ -28,11 +29,12 @@ class Expression:
     """A checked expression; immutable, picklable, equal where the text is equal.
 
     names: every name that it mentions, functions aside. is_condition: it can be true or false
-    (False for what is a number or a text for certain).
+    (False for what is a number or a text for certain). tested: literal values that a name is
+    compared with by ==, != or in, so that a misspelt category can be told.
     Raises ExpressionError for text that does not parse or uses what it may not.
     """
 
-    __slots__ = ("_evaluate", "is_condition", "names", "text")
+    __slots__ = ("_evaluate", "is_condition", "names", "tested", "text")
 
     def __init__(self, text: str) -> None:
         root = _parse(text)
@@ -40,6 +42,9 @@ class Expression:
         self.text = text
         self._evaluate = compiler.compile(root)
         self.names = frozenset(compiler.names)
+        self.tested: Mapping[str, frozenset[Value]] = {
+            name: frozenset(values) for name, values in compiler.tested.items()
+        }
         self.is_condition = _is_condition(root)
 
     def value(self, names: Mapping[str, Value]) -> float | bool:
@@ -111,6 +116,7 @@ class _Compiler:
     def __init__(self, text: str) -> None:
         self.text = text
         self.names: set[str] = set()
+        self.tested: defaultdict[str, set[Value]] = defaultdict(set)
         self._line = _one_line(text)
 
     def compile(self, node: ast.expr, depth: int = 0) -> _Evaluate:
@@ -144,6 +150,10 @@ class _Compiler:
                 type(op) in _COMPARISONS for op in ops
             ):
                 operands = [self.compile(item, depth + 1) for item in (left, *rest)]
+                for relation, (one, other) in zip(ops, pairwise((left, *rest)), strict=True):
+                    if isinstance(relation, ast.Eq | ast.NotEq):
+                        self._note_test(one, other)
+                        self._note_test(other, one)
                 return _chain([_COMPARISONS[type(op)] for op in ops], operands)
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
                 return self._call(name, args, depth)
@@ -165,12 +175,19 @@ class _Compiler:
             raise ExpressionError(f"{self.text!r}: `in` wants a list, such as method in ['a', 'b']")
         item = self.compile(left, depth + 1)
         members = [self.compile(member, depth + 1) for member in rest.elts]
+        for member in rest.elts:
+            self._note_test(left, member)
 
         def evaluate(names: Mapping[str, Value]) -> bool:
             value = item(names)
             return is_in == any(_equal(value, member(names)) for member in members)
 
         return evaluate
+
+    def _note_test(self, name: ast.expr, value: ast.expr) -> None:
+        match name, value:
+            case ast.Name(id=known), ast.Constant(value=bool() | int() | float() | str() as literal):
+                self.tested[known].add(literal)
 
     def _call(self, name: str, args: list[ast.expr], depth: int) -> _Evaluate:
         function, least, most = _FUNCTIONS[name]

@@ -41,6 +41,11 @@ def test_names_are_those_of_values():
     assert Expression("min(a, 2) < b and method == 'c'").names == {"a", "b", "method"}
 
 
+def test_literals_that_names_are_compared_with():
+    tested = Expression("'x' == a != 2 and b in ['y', c] and d < 3 and a == b").tested
+    assert tested == {"a": {"x", 2}, "b": {"y"}}
+
+
 def test_undefined_is_nan_and_overflow_is_infinite():
     for text in (
         "1 / 0",

@@ -1,4 +1,4 @@
-"""Points that need no model: a space-filling sequence, and plain chance.
+"""The initial design: points that fill the space before a model knows anything.
 
 Each point is a function of (space, seed, index) alone, whatever was asked before in this process.
 """
@@ -13,24 +13,19 @@ from scipy.stats import qmc
 
 from asktell.errors import SpaceError
 from asktell.space import Space
-from asktell.trial import Params, Value
+from asktell.trial import Value
 
 _BLOCK = 128  # a power of two: Sobol sequences are balanced in blocks of these
 _MAX_MISSES = 2**17  # points of the sequence without a feasible one, after which we say so
-_SOBOL_KEY = 1  # keeps the scrambling independent of `random_point`, which seeds by [seed, number]
+_SOBOL_KEY = 1  # keeps the scrambling independent of what engines draw, which seed by [seed, number]
 
 
-def design_point(space: Space, seed: int, index: int) -> Params:
+def design_point(space: Space, seed: int, index: int) -> dict[str, Value]:
     """The index-th feasible point of a scrambled Sobol sequence over the unit cube.
 
     In a discrete space points may repeat. Raises SpaceError where feasible points are too rare.
     """
     return dict(_sequence(space, seed).point(index))
-
-
-def random_point(space: Space, seed: int, number: int) -> Params:
-    """A feasible point drawn at random, for the trial of that number."""
-    return space.sample(np.random.default_rng([seed, number]), 1)[0]
 
 
 @lru_cache(maxsize=8)

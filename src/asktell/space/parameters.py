@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asktell.errors import SpaceError
+from asktell.space.values import check_bounds, check_within, native, to_choice, to_integer, to_real
 from asktell.trial import Value
 
 Unit = NDArray[np.float64]
@@ -108,8 +109,8 @@ class Real(Parameter):
     def __post_init__(self) -> None:
         self._normalise_when()
         for bound in ("low", "high"):
-            object.__setattr__(self, bound, _real(getattr(self, bound), bound))
-        _check_order(self.low, self.high, self.log)
+            object.__setattr__(self, bound, to_real(getattr(self, bound), bound))
+        check_bounds(self.low, self.high, self.log)
         if not math.isfinite(self.high - self.low):
             raise SpaceError(
                 f"the range from {self.low} to {self.high} is too wide for arithmetic; narrow it"
@@ -120,9 +121,8 @@ class Real(Parameter):
         return None
 
     def normalise(self, value: object) -> float:
-        number = _real(value, "the value")
-        if not self.low <= number <= self.high:
-            raise _outside(number, self.low, self.high)
+        number = to_real(value, "the value")
+        check_within(number, self.low, self.high)
         return number
 
     def to_unit(self, values: Sequence[Value]) -> Unit:
@@ -163,13 +163,13 @@ class Integer(Parameter):
     def __post_init__(self) -> None:
         self._normalise_when()
         for bound in ("low", "high"):
-            value = _integer(getattr(self, bound), bound)
+            value = to_integer(getattr(self, bound), bound)
             if abs(value) > _MAX_INTEGER:
                 raise SpaceError(
                     f"{bound} ({value}) is beyond 2**53, where doubles skip integers; use a real"
                 )
             object.__setattr__(self, bound, value)
-        _check_order(self.low, self.high, self.log)
+        check_bounds(self.low, self.high, self.log)
         if self.cardinality > (most := _MAX_COUNT[self.log]):
             raise SpaceError(
                 f"{self.low} to {self.high} are more than {most} values; narrow it or use a real"
@@ -180,9 +180,8 @@ class Integer(Parameter):
         return self.high - self.low + 1
 
     def normalise(self, value: object) -> int:
-        number = _integer(value, "the value")
-        if not self.low <= number <= self.high:
-            raise _outside(number, self.low, self.high)
+        number = to_integer(value, "the value")
+        check_within(number, self.low, self.high)
         return number
 
     # Value k owns [k - 1/2, k + 1/2) of the (log) axis from low - 1/2 to high + 1/2. Offsets are counted
@@ -223,7 +222,7 @@ class Choice(Parameter):
         self._normalise_when()
         if isinstance(self.choices, str) or not isinstance(self.choices, Iterable):
             raise SpaceError(f"choices is {self.choices!r}; give a list")
-        choices = tuple(map(_choice, self.choices))
+        choices = tuple(map(to_choice, self.choices))
         if not choices:
             raise SpaceError("choices is empty; list at least one value")
         index: dict[Value, int] = {}
@@ -302,7 +301,7 @@ class Constant(Parameter):
 
     def __post_init__(self) -> None:
         self._normalise_when()
-        object.__setattr__(self, "value", _choice(self.value))
+        object.__setattr__(self, "value", to_choice(self.value))
 
     @property
     def cardinality(self) -> int:
@@ -332,67 +331,13 @@ KINDS: Mapping[str, type[Parameter]] = {
 }
 
 
-def native(value: object) -> Any:
-    """numpy's scalars as Python's own; everything else as it is."""
-    return (
-        value.item()
-        if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
-        else value
-    )
-
-
-def _real(value: object, what: str) -> float:
-    number = native(value)
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise SpaceError(f"{what} is {number!r}; give a number")
-    try:
-        number = float(number)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise SpaceError(f"{what} is {number}; give a finite number")
-    return number
-
-
-def _integer(value: object, what: str) -> int:
-    number = native(value)
-    if isinstance(number, int) and not isinstance(number, bool):
-        return number
-    if not (real := _real(number, what)).is_integer():
-        raise SpaceError(f"{what} is {real}; give a whole number")
-    return int(real)
-
-
-def _choice(value: object) -> Value:
-    choice = native(value)
-    if not isinstance(choice, str | int | float | bool):
-        raise SpaceError(f"{choice!r} is no text, number or boolean; use one of these")
-    if isinstance(choice, float) and not math.isfinite(choice):
-        raise SpaceError(f"{choice} cannot be chosen; give a finite number, or a text")
-    return choice
-
-
-def _check_order(low: float, high: float, log: bool) -> None:
-    if low > high:
-        raise SpaceError(f"low ({low}) is not below high ({high}); swap them")
-    if low == high:
-        raise SpaceError(f"low and high are both {low}; write {{type: constant, value: {low}}}")
-    if log and low <= 0:
-        raise SpaceError(f"log needs a positive low, which is {low}; raise low or leave log out")
-
-
-def _outside(value: float, low: float, high: float) -> SpaceError:
-    side = f"below low ({low})" if value < low else f"above high ({high})"
-    return SpaceError(f"{value} is {side}; give a value in [{low}, {high}]")
-
-
 def _numbers(values: Sequence[Value], low: float, high: float) -> Unit:
     x = np.array(values)
     if x.dtype.kind not in "iuf":
         raise SpaceError("a value is no number")
-    if x.size and not (x.min() >= low and x.max() <= high):  # false for NaN, too
-        outside = x[~((x >= low) & (x <= high))][0]
-        raise _outside(float(outside), low, high)
+    if x.size:
+        for extreme in (x.min(), x.max()):  # both NaN if one value is
+            check_within(extreme.item(), low, high)
     return x.astype(np.float64)
 
 

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from asktell.errors import ExpressionError, SpaceError
 from asktell.expression import Expression
 from asktell.space.conditions import Conditions, suggestion
-from asktell.space.parameters import KINDS, Constant, Parameter, Unit
+from asktell.space.parameters import KINDS, Choice, Constant, Parameter, Unit
 from asktell.trial import Params, Value
 
 INACTIVE = 0.5
@@ -242,6 +242,12 @@ class Space:
                 raise SpaceError(f"there is no parameter {name!r}; {suggestion(name, self.names)}")
             if not constraint.is_condition:
                 raise SpaceError("this is no condition; compare it with something")
+            for name, values in constraint.tested.items():
+                if isinstance(parameter := self.parameters.get(name), Choice):
+                    for value in values:
+                        parameter.normalise(
+                            value
+                        )  # a misspelt category would be a constraint that never holds
             # Mixed-up types ('method < 3') show at any point, feasible or not.
             constraint.holds({name: self.parameters[name].levels(1)[0] for name in constraint.names})
         except (SpaceError, ExpressionError) as error:

@@ -130,6 +130,8 @@ def test_points_that_do_not_fit_have_no_place_in_the_cube(solver):
         (lambda: Space({"width": Real(0, 1)}, ["widht < 1"]), r"no parameter 'widht'; did you mean 'width'"),
         (lambda: Space({"a": Real(0, 1)}, ["a + 1"]), r"no condition; compare it"),
         (lambda: Space({"a": Real(0, 1)}, ["a < 'b'"]), r"constraint .*no order"),
+        (lambda: Space({"a": Categorical(["lu", "cg"])}, ["a != 'gc'"]), r"'gc' is not among 'lu', 'cg'"),
+        (lambda: Space({"a": Ordinal([1, 2])}, ["a in [1, 3]"]), r"3 is not among 1, 2; use one"),
         (lambda: Space({"a": Real(0, 1)}, ["a <"]), r"constraint 'a <' does not parse"),
         (lambda: Space({"a": Real(0, 1)}, "a < 1"), r"give a list of expressions"),
         (
