@@ -48,13 +48,18 @@ class LocalPool:
         self._seen: set[str] = set()
 
     def connect(self) -> Client:
-        with dask.config.set({**CONFIG, "distributed.scheduler.worker-ttl": f"{self._heartbeat_s}s"}):
+        settings = {**CONFIG, "distributed.scheduler.worker-ttl": f"{self._heartbeat_s}s"}
+        if self._dashboard_address is None:
+            settings["distributed.scheduler.http.routes"] = []
+        with dask.config.set(settings):
             self._cluster = LocalCluster(
                 n_workers=self.workers,
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
-                dashboard_address=self._dashboard_address,
+                # NOTE: None would still open port 8787, and fail where that is taken.
+                dashboard_address=self._dashboard_address or "127.0.0.1:0",
+                scheduler_kwargs={"dashboard": self._dashboard_address is not None},
                 memory_limit=None,
                 silence_logs=logging.CRITICAL,
                 worker_dashboard_address=None,
