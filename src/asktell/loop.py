@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from asktell.errors import SpaceExhausted, StudyLocked
@@ -76,7 +76,7 @@ class Parts:
     inbox: Inbox
     rows: RowBuilder
     publisher: Publisher
-    observers: Sequence[Observer] = ()
+    observers: list[Observer] = field(default_factory=list)
 
 
 class Ledger:

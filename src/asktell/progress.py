@@ -126,11 +126,6 @@ class Progress:
         self._display = display
         self._utilisation = Utilisation()
         self._written_at = float("-inf")
-        self._is_replaying = True
-
-    def begin(self) -> None:
-        """The replay is over: from now on what is seen is news."""
-        self._is_replaying = False
 
     def on_event(self, event: ExecutorEvent, at: float) -> None:
         self._utilisation.on_event(event, at)
@@ -138,8 +133,6 @@ class Progress:
             self._display(self.snapshot(at), event)
 
     def on_record(self, record: Record) -> None:
-        if self._is_replaying:
-            return
         if isinstance(record, Ended | Retried):
             self._display(self.snapshot(record.at), record)
         if isinstance(record, Closed):

@@ -16,19 +16,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from asktell.config import StudyConfig, from_resolved, load, resolved
+from asktell.config import StudyConfig, from_resolved, load, parse, resolved
 from asktell.directory import StudyDirectory, write_json
 from asktell.errors import StudyError, TrialError
 from asktell.execute.protocol import Executor, MetricsLogged
 from asktell.loop import STOP, Loop
 from asktell.progress import Incumbent, Progress, Snapshot, incumbent
-from asktell.records import Closed, Ended, Record
+from asktell.records import Closed, Ended, Enqueued, Record
 from asktell.session import Session, optimizer_of, study_directory, width_of
 from asktell.study import StudyMachine
 from asktell.trial import Outcome, Status, Trial, Value
 
 Display = Callable[[Snapshot, Record | MetricsLogged | None], None]
-Watch = Callable[[StudyMachine], Progress]
 
 
 def create(config: StudyConfig, path: Path) -> StudyDirectory:
@@ -107,17 +106,20 @@ class Study:
     @classmethod
     def create(
         cls,
-        config: StudyConfig | str | os.PathLike[str],
+        config: StudyConfig | Mapping[str, Any] | str | os.PathLike[str],
         path: str | os.PathLike[str] | None = None,
         *,
         overrides: Sequence[str] = (),
     ) -> Self:
-        """A new study from a study file (or a configuration) in a new directory.
+        """A new study in a new directory.
 
-        path: default `<name>.study` in the current folder; overrides: as for `--set`, 'key.path=value'.
+        config: a study file, or what would stand in one; path: default `<name>.study` in the current
+        folder; overrides: as for `--set`, 'key.path=value'.
         Raises ConfigError with every problem of the file, StudyError if the directory exists.
         """
-        if not isinstance(config, StudyConfig):
+        if isinstance(config, Mapping):
+            config = parse(config)
+        elif not isinstance(config, StudyConfig):
             config = load(Path(config), overrides)
         directory = create(config, Path(path) if path is not None else Path(f"{config.name}.study"))
         return cls(directory.root)
@@ -140,31 +142,19 @@ class Study:
         """
         self._release()
         if trials is not None:
-            self.configure(
-                self.config.model_copy(
-                    update={"budget": self.config.budget.model_copy(update={"trials": trials})}
-                )
-            )
-        progress: list[Progress] = []
-
-        def observe(study: StudyMachine) -> Sequence[Progress]:
-            progress.append(
-                Progress(
-                    self.config.name,
-                    study,
-                    path=self._directory.progress,
-                    dashboard=lambda: runner.dashboard if runner is not None else "",
-                    display=display,
-                )
-            )
-            return progress
-
-        runner: Executor | None = None
-        session = Session(self._directory, self.config, accept_code=accept_code, observers=observe)
+            budget = self.config.budget.model_copy(update={"trials": trials})
+            self.configure(self.config.model_copy(update={"budget": budget}))
+        session = Session(self._directory, self.config, accept_code=accept_code)
         try:
-            for item in progress:
-                item.begin()
             runner = executor(session)
+            progress = Progress(
+                self.config.name,
+                session.study,
+                path=self._directory.progress,
+                dashboard=lambda: runner.dashboard,
+                display=display,
+            )
+            session.parts.observers.append(progress)
             with stop_on_signals(runner):
                 closed = Loop(session.ledger, runner).run()
             self._write_best(session.study)
@@ -209,8 +199,6 @@ class Study:
 
     def enqueue(self, params: Mapping[str, Value]) -> None:
         """Let the next `ask` return this point."""
-        from asktell.records import Enqueued
-
         session = self._hold()
         point = session.parts.optimizer.space.validate(params)
         session.ledger.commit([Enqueued(point, time.time())])

@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from asktell.config import StudyConfig, check_resume, from_resolved
@@ -15,7 +15,7 @@ from asktell.errors import ConfigError, StudyError
 from asktell.evaluate import cleanup
 from asktell.inbox import Inbox
 from asktell.journal import open_driver, openings, replay_driver
-from asktell.loop import Ledger, Observer, Parts, take
+from asktell.loop import Ledger, Parts, take
 from asktell.optimize.optimizer import Optimizer
 from asktell.publisher import Publisher
 from asktell.records import Closed, Opened
@@ -95,7 +95,6 @@ class Session:
         config: StudyConfig,
         *,
         accept_code: bool = False,
-        observers: Callable[[StudyMachine], Sequence[Observer]] = lambda _: (),
     ) -> None:
         self.directory = directory
         self.config = config
@@ -120,7 +119,6 @@ class Session:
                 inbox=Inbox(directory.journal),
                 rows=RowBuilder(),
                 publisher=self.publisher,
-                observers=observers(study),
             )
             for record in replay_driver(directory.journal):
                 take(record, self.parts)
