@@ -16,6 +16,8 @@ from asktell.errors import ExecutorError
 
 logger = logging.getLogger(__name__)
 
+CONNECT_TIMEOUT_S = 30.0
+
 CONFIG = {
     # A task that loses its worker is the loop's affair: dask must not run it again by itself.
     "distributed.scheduler.allowed-failures": 0,
@@ -96,14 +98,13 @@ class LocalPool:
 class AddressPool:
     """Workers of a dask scheduler that someone else runs; they are left as they are."""
 
-    def __init__(self, address: str, *, connect_timeout_s: float = 30.0) -> None:
+    def __init__(self, address: str) -> None:
         self.address = address
         self.dashboard = ""
-        self._connect_timeout_s = connect_timeout_s
 
     def connect(self) -> Client:
         try:
-            client = Client(self.address, timeout=self._connect_timeout_s, set_as_default=False)
+            client = Client(self.address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
         except (OSError, TimeoutError) as error:
             raise ExecutorError(
                 f"cluster.address: no dask scheduler answers at {self.address} ({error}); "
