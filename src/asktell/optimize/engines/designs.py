@@ -17,7 +17,7 @@ from asktell.optimize.pending import Taken, unused_point
 from asktell.space import Space
 from asktell.trial import Origin, Params
 
-MAX_GRID = 200_000
+MAX_GRID = 50_000
 """Points beyond which a grid is refused: it is held in memory to be shuffled."""
 
 MAX_REPEATS = 256
@@ -108,6 +108,7 @@ class Design:
 
     def next_point(self, number: int) -> Proposal:
         """The next point of the sequence that is not taken; it counts as taken from now on."""
+        params: Params
         for index in islice(self._indices, MAX_REPEATS):
             params = design_point(self._space, self._seed, index)
             if self._space.to_unit(params) not in self._taken:

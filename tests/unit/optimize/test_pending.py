@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from asktell.errors import SpaceExhausted
+from asktell.optimize.pending import Taken, unused_point
+from asktell.space import Boolean, Categorical, Integer, Real, Space
+
+
+def test_a_point_is_taken_within_a_millionth_in_every_column() -> None:
+    taken = Taken(np.array([[0.2, 0.8], [0.5, 0.5]]))
+    assert np.array([0.2 + 5e-7, 0.8 - 5e-7]) in taken
+    assert np.array([0.2, 0.8 + 2e-6]) not in taken
+    taken.add(np.array([0.2, 0.8 + 2e-6]))
+    assert np.array([0.2, 0.8 + 2e-6]) in taken
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        Space({"a": Categorical(["x", "y"]), "n": Integer(1, 3, when={"a": ["y"]})}),
+        Space({"a": Integer(1, 4), "b": Integer(1, 4), "c": Boolean()}, ["a < b"]),
+    ],
+)
+def test_a_finite_space_gives_each_of_its_points_once(space: Space) -> None:
+    rng = np.random.default_rng(3)
+    everything = list(space.grid(levels=1))
+    taken = Taken(np.empty((0, space.dims)))
+    found = []
+    for _ in everything:
+        found.append(unused_point(space, taken, rng))
+        taken.add(space.to_unit(found[-1]))
+    key = lambda point: sorted(point.items(), key=str)  # noqa: E731
+    assert sorted(map(key, found)) == sorted(map(key, everything))
+    with pytest.raises(SpaceExhausted, match="every point"):
+        unused_point(space, taken, rng)
+
+
+def test_a_continuum_does_not_end() -> None:
+    space = Space({"x": Real(0.0, 1.0)})
+    rng = np.random.default_rng(0)
+    taken = Taken(np.array([[u] for u in np.linspace(0, 1, 500)]))
+    assert space.to_unit(unused_point(space, taken, rng)) not in taken
