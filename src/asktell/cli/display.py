@@ -85,6 +85,8 @@ class Narrator:
                     said.append(self._ended(news, snapshot, is_best=is_best))
             case StopRequested():
                 said.append("stopping: the running trials are left for the next session")
+            case Closed():
+                said.append(f"{'done' if news.done else 'stopped'}: {news.reason} {_tally(snapshot)}")
         return said
 
     def _ended(self, record: Ended, snapshot: Snapshot, *, is_best: bool) -> str:

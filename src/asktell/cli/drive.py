@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ from asktell.cli.output import assignments, count, echo_facts
 if TYPE_CHECKING:
     from asktell.overview import Overview
     from asktell.run import Study
+
+logger = logging.getLogger(__name__)
 
 _POLL_S = 0.5
 
@@ -129,10 +132,12 @@ def _drive(study: Study, shown: Path, *, accept_code: bool) -> None:
                 open_log(session.directory.logs / f"driver-{session.token:06d}.log")
                 n_known = session.study.n_rows
                 before = f", {count(n_known, 'trial')} done before" if n_known else ""
-                display.say(
+                begin = (
                     f"study {config.name} in {shown}: engine {config.optimizer.engine},"
                     f" {config.schedule.kind} on {count(width_of(config), 'slot')}{before}"
                 )
+                logger.info("%s", begin)
+                display.say(begin)
                 return make_executor(session)
 
             study.run(display=display, executor=executor, accept_code=accept_code)

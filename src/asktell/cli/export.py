@@ -34,7 +34,8 @@ def to_netcdf(results: xr.Dataset, file: Path) -> list[str]:
 def to_csv(results: xr.Dataset, file: Path) -> list[str]:
     """Write a row per trial; returns the variables with more dimensions, which do not fit.
 
-    Codes are written as what they mean ('completed'), times in ISO 8601.
+    Codes are written as what they mean ('completed'), times in ISO 8601, of texts the first line, so
+    that a row is a line for every program.
     """
     columns = [str(name) for name, variable in results.variables.items() if variable.dims == ("trial",)]
     codes = {f"{name}_code" for name in columns if f"{name}_code" in columns}
@@ -45,6 +46,8 @@ def to_csv(results: xr.Dataset, file: Path) -> list[str]:
     for name in values:
         if "flag_meanings" in found[name].attrs:
             found[name] = ("trial", _meanings(found[name]))
+        elif found[name].dtype.kind in "OTU":
+            found[name] = ("trial", [next(iter(str(text).splitlines()), "") for text in found[name].values])
     frame = found.to_dataframe()[parameters + values]
     _replace(file, lambda path: frame.to_csv(path, date_format="%Y-%m-%dT%H:%M:%S.%fZ"))
     return [str(name) for name, variable in results.data_vars.items() if variable.ndim > 1]

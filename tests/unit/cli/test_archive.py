@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from cli_study import Cli
+from click.testing import Result
 
 from asktell.cli.export import to_csv, to_netcdf
+
+Cli = Callable[..., Result]
 
 
 def test_csv_has_a_row_for_each_trial_in_words(cli: Cli, toy: Path) -> None:

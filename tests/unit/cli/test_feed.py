@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_study import Cli
+from click.testing import Result
 
 from asktell.inbox import Inbox
 from asktell.records import Enqueued, Known
+
+Cli = Callable[..., Result]
 
 HEADER = "x,n,mode,depth,loss,mass,remark\n"
 

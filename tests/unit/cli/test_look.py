@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_study import Cli
+from click.testing import Result
 
 from asktell.run import Study
+
+Cli = Callable[..., Result]
 
 
 def test_status_counts_and_names_what_failed(cli: Cli, toy: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-from cli_study import Cli
+from click.testing import Result
+
+Cli = Callable[..., Result]
 
 
 def test_a_new_template_needs_only_its_objective(cli: Cli, tmp_path: Path) -> None:
