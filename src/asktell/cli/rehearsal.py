@@ -13,10 +13,10 @@ from typing import Any
 from asktell.cli.output import number, plain
 from asktell.config import StudyConfig
 from asktell.directory import StudyDirectory
-from asktell.evaluate import Evaluator
 from asktell.execute.protocol import Task
 from asktell.study import is_feasible
 from asktell.trial import Outcome, Params, Status, Trial
+from asktell.worker import evaluator_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,7 @@ def rehearse(config: StudyConfig, trial: Trial) -> Rehearsal:
     folder.mkdir(parents=True)
     is_completed = False
     try:
-        with Evaluator(
-            config=config.evaluate,
-            objectives=tuple(config.objectives),
-            outputs=config.outputs,
-            cpus=config.cluster.cpus_per_trial,
-            study_dir=root,
-            name=config.name,
-            constraints=tuple(config.outcome_bounds()),
-            parameters=tuple(config.space),
-        ) as evaluator:
+        with evaluator_of(config, root) as evaluator:
             evaluation = evaluator.run(Task(trial.number, 0, trial.params, uuid.uuid4().hex), folder)
         is_completed = evaluation.outcome.status is Status.COMPLETED
     finally:
