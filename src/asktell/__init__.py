@@ -1,10 +1,10 @@
 """asktell: asynchronous Bayesian optimisation whose evaluations run on a cluster.
 
-    asktell.Study       one optimisation and its directory: create, run, resume, ask, tell
-    asktell.Optimizer   ask/tell in memory, without a study
-    asktell.Space       a search space of Real, Integer, Ordinal, Categorical, Boolean, Constant
-    asktell.open        the results of a study as an xarray.Dataset
-    asktell.log         metrics from inside a running evaluation
+asktell.Study       one optimisation and its directory: create, run, resume, ask, tell
+asktell.Optimizer   ask/tell in memory, without a study
+asktell.Space       a search space of Real, Integer, Ordinal, Categorical, Boolean, Constant
+asktell.open        the results of a study as an xarray.Dataset
+asktell.log         metrics from inside a running evaluation
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from asktell.errors import SpaceExhausted, StudyLocked
+from asktell.errors import SpaceError, SpaceExhausted, StudyLocked, TrialError
 from asktell.execute.protocol import (
     Executor,
     ExecutorEvent,
@@ -111,16 +111,25 @@ class Ledger:
         return asked
 
     def adopt(self, requests: Iterable[tuple[str, Request]], at: float) -> None:
-        """Take people's commands into the journal."""
+        """Take people's commands into the journal; one that does not fit is reported and left out."""
         for source, request in requests:
-            match request:
-                case Enqueued():
-                    self.commit([replace(request, source=source)])
-                case Known():
-                    trial = self.parts.optimizer.known(request.params, request.outcome.values)
-                    self.commit([Added(replace(trial, asked_at=at), request.outcome, at, source)])
-                case StopRequested():
-                    self.commit([replace(request, source=source)])
+            try:
+                self.commit([self._adopted(source, request, at)])
+            except (SpaceError, TrialError) as error:
+                logger.error("%s: a request was left out: %s", source, error)
+                self.study.sources.add(source)
+
+    def _adopted(self, source: str, request: Request, at: float) -> Record:
+        match request:
+            case Known():
+                trial = self.parts.optimizer.known(request.params, request.outcome.values)
+                return Added(replace(trial, asked_at=at), request.outcome, at, source)
+            case Enqueued():
+                return replace(
+                    request, params=self.parts.optimizer.checked_point(request.params), source=source
+                )
+            case StopRequested():
+                return replace(request, source=source)
 
     def harvest(self, at: float) -> None:
         """Take the results that workers have journaled and nobody has told yet."""

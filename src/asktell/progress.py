@@ -11,7 +11,7 @@ from pathlib import Path
 
 from asktell.directory import write_json
 from asktell.execute.protocol import ExecutorEvent, MetricsLogged, SlotJoined, SlotLeft, TaskEnded
-from asktell.records import Closed, Ended, Record, Retried
+from asktell.records import Closed, Ended, Record, Retried, StopRequested
 from asktell.study import StudyMachine
 from asktell.trial import Status, Value
 
@@ -43,6 +43,7 @@ class Snapshot:
     completed: int
     failed: int
     cancelled: int
+    added: int
     running: int
     waiting: int
     workers: int
@@ -57,7 +58,8 @@ class Snapshot:
 
     @property
     def done(self) -> int:
-        return self.completed + self.failed + self.cancelled
+        """Trials of the budget that have ended; `add`ed ones are not of it."""
+        return self.completed + self.failed + self.cancelled - self.added
 
 
 def incumbent(study: StudyMachine) -> Incumbent | None:
@@ -133,7 +135,7 @@ class Progress:
             self._display(self.snapshot(at), event)
 
     def on_record(self, record: Record) -> None:
-        if isinstance(record, Ended | Retried):
+        if isinstance(record, Ended | Retried | StopRequested):
             self._display(self.snapshot(record.at), record)
         if isinstance(record, Closed):
             snapshot = self.snapshot(record.at, "done" if record.done else "stopped", record.reason)
@@ -163,6 +165,7 @@ class Progress:
             completed=counts[Status.COMPLETED],
             failed=counts[Status.FAILED],
             cancelled=counts[Status.CANCELLED],
+            added=len(study.trials) - study.n_counted,
             running=n_running,
             waiting=n_waiting,
             workers=len(study.slots),

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from asktell.config import StudyConfig, from_resolved, load, parse, resolved
+from asktell.config import StudyConfig, check_resume, from_resolved, load, parse, resolved
 from asktell.directory import StudyDirectory, write_json
-from asktell.errors import StudyError, TrialError
+from asktell.durable import replace_files
+from asktell.errors import ConfigError, StudyError, TrialError
 from asktell.execute.protocol import Executor, MetricsLogged
 from asktell.loop import STOP, Loop
 from asktell.progress import Incumbent, Progress, Snapshot, incumbent
@@ -144,7 +145,7 @@ class Study:
         if trials is not None:
             budget = self.config.budget.model_copy(update={"trials": trials})
             self.configure(self.config.model_copy(update={"budget": budget}))
-        session = Session(self._directory, self.config, accept_code=accept_code)
+        session = self._open(accept_code=accept_code)
         try:
             runner = executor(session)
             progress = Progress(
@@ -163,11 +164,19 @@ class Study:
         return closed
 
     def configure(self, config: StudyConfig) -> None:
-        """Change cluster, budget, schedule or store from the next session on."""
+        """Change cluster, budget, schedule or store from the next session on.
+
+        Written to study.yaml when that session holds the study. Raises ConfigError if anything else
+        differs.
+        """
+        if problems := check_resume(self.config, config):
+            raise ConfigError(problems)
         self.config = config
-        draft = self._directory.config.with_suffix(".new")
-        draft.write_text(config.to_yaml(), encoding="utf-8")
-        draft.replace(self._directory.config)
+
+    def _open(self, *, accept_code: bool = False) -> Session:
+        session = Session(self._directory, self.config, accept_code=accept_code)
+        replace_files([(self._directory.config, self.config.to_yaml().encode())])
+        return session
 
     # ---- by hand -------------------------------------------------------------------------------
 
@@ -223,7 +232,7 @@ class Study:
 
     def _hold(self) -> Session:
         if self._session is None:
-            self._session = Session(self._directory, self.config)
+            self._session = self._open()
         return self._session
 
     def _release(self) -> None:

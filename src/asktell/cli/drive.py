@@ -70,16 +70,12 @@ def resume(
     asktell resume branin.study
     asktell resume branin.study --trials 400 --set cluster.workers=8
     """
-    from asktell.config import check_resume, with_overrides
-    from asktell.errors import ConfigError
+    from asktell.config import with_overrides
     from asktell.run import Study
 
     opened = Study(study)
     if changes := all_overrides(overrides, trials=trials, cluster=cluster):
-        config = with_overrides(opened.config, changes)
-        if problems := check_resume(opened.config, config):
-            raise ConfigError(problems)
-        opened.configure(config)
+        opened.configure(with_overrides(opened.config, changes))
     _drive(opened, study, accept_code=accept_changes)
 
 

@@ -69,6 +69,7 @@ class DaskExecutor:
         self._tasks: dict[str, tuple[Task, str, Future[Any]]] = {}
         self._live: set[str] = set()
         self._outstanding = threading.Semaphore(0)
+        self._is_heard = threading.Event()
         self._is_closed = False
         self._kept_at = 0.0
         self._client: Client | None = None
@@ -85,7 +86,21 @@ class DaskExecutor:
         self._feeder.start()
         topic = f"asktell-{self._id}"
         self._client.subscribe_topic(topic, self._take_message)
+        self._await_subscription(self._client, topic)
         self._client.register_plugin(SlotWatch(topic), name=topic)
+
+    def _await_subscription(self, client: Client, topic: str) -> None:
+        """Return when a word of our own comes back.
+
+        The subscription travels by another way than calls do, and events before it are lost: workers
+        would join unseen.
+        """
+        until = time.monotonic() + RESULT_TIMEOUT_S
+        while not self._is_heard.is_set():
+            if time.monotonic() > until:
+                raise ExecutorError("the dask scheduler does not pass events on; start it again and resume")
+            client.log_event(topic, {"op": "hello"})
+            self._is_heard.wait(0.05)
 
     def now(self) -> float:
         return time.time()
@@ -166,6 +181,8 @@ class DaskExecutor:
     def _take_message(self, event: tuple[float, Any]) -> None:
         message = event[1]
         match message["op"]:
+            case "hello":
+                self._is_heard.set()
             case "join":
                 self._queue.put(SlotJoined(message["slot"], message["host"]))
             case "leave":

@@ -145,7 +145,7 @@ class Optimizer:
 
     def enqueue(self, params: Params) -> None:
         """Have `params` returned by the next ask; they may repeat a point on purpose."""
-        self._queue.append(self._feasible(params))
+        self._queue.append(self.checked_point(params))
 
     def add(self, params: Params, values: float | Mapping[str, float]) -> Trial:
         """A result known from elsewhere, as a trial with the next number that is told at once."""
@@ -157,7 +157,7 @@ class Optimizer:
     def known(self, params: Params, values: float | Mapping[str, float]) -> Trial:
         """The trial that `add` would make, without adding it: `restore` and `tell` it to do so."""
         self._checked(values, "the added result")
-        proposal = Proposal(self._feasible(params), Origin.ADDED)
+        proposal = Proposal(self.checked_point(params), Origin.ADDED)
         return self._number([proposal], engine="", asked_at=self._clock(), ask_s=0.0)[0]
 
     def restore(self, trial: Trial) -> None:
@@ -254,7 +254,8 @@ class Optimizer:
         self._unit[n] = self.space.to_unit(trial.params)
         self._trials.append(trial)
 
-    def _feasible(self, params: Params) -> Params:
+    def checked_point(self, params: Params) -> Params:
+        """The point as the space writes it; raises SpaceError if it is not in the space."""
         point: Params = self.space.validate(params)
         if not self.space.is_feasible(point):
             broken = ", ".join(map(str, self.space.constraints))

@@ -29,6 +29,7 @@ def snapshot(n_done: int, n_failed: int = 0, best: int | None = None, total: int
         completed=n_done - n_failed,
         failed=n_failed,
         cancelled=0,
+        added=0,
         running=2,
         waiting=0,
         workers=2,
