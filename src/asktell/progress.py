@@ -33,7 +33,7 @@ class Snapshot:
 
     total: of the budget, None where it has none; elapsed_s: wall time over all sessions;
     utilisation: busy slot time by live slot time of this session, NaN before there is any;
-    remaining_s: estimated from the mean duration of this session's attempts, NaN before the first.
+    remaining_s: estimated from this session's attempts, NaN before the first has ended.
     """
 
     name: str
@@ -103,10 +103,17 @@ class Utilisation:
         live_s = self.live_s(at)
         return min(1.0, (self._busy_s + running_s) / live_s) if live_s > 0 else float("nan")
 
-    @property
-    def mean_s(self) -> float:
-        """Mean duration of the session's attempts."""
-        return self._busy_s / self.n_ended if self.n_ended else float("nan")
+    def pace_s(self, at: float) -> float:
+        """Seconds per trial of this session, proposals and all; NaN before the first has ended.
+
+        At first from how long attempts take, later from how many have ended.
+        """
+        if not self.n_ended or not self._joined_at:
+            return float("nan")
+        slots = len(self._joined_at)
+        if self.n_ended < 3 * slots:
+            return self._busy_s / self.n_ended / slots
+        return self.live_s(at) / slots / self.n_ended
 
 
 class Progress:
@@ -155,8 +162,9 @@ class Progress:
         n_running, n_waiting = counts[Status.RUNNING], counts[Status.WAITING]
         total = study.rules.budget.trials
         left = max(0, total - study.n_counted) if total is not None else None
-        slots = max(1, len(study.slots))
-        remaining_s = float("nan") if left is None else (left + n_waiting + n_running / 2) / slots
+        remaining_s = float("nan")
+        if left is not None:
+            remaining_s = (left + n_waiting + n_running / 2) * self._utilisation.pace_s(at)
         return Snapshot(
             name=self._name,
             state=state,
@@ -174,7 +182,7 @@ class Progress:
             elapsed_s=study.elapsed_s(at),
             core_hours=study.core_hours,
             utilisation=self._utilisation.share(study, at),
-            remaining_s=0.0 if state == "done" else remaining_s * self._utilisation.mean_s,
+            remaining_s=0.0 if state == "done" else remaining_s,
             dashboard=self._dashboard(),
             updated_at=at,
         )
