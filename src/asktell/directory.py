@@ -13,12 +13,12 @@ best.json         at the end
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from asktell.durable import replace_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,7 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 
     NaN and infinities become null, which every JSON reader takes.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    temporary.write_text(json.dumps(_finite(data), indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    replace_files([(path, (json.dumps(_finite(data), indent=2) + "\n").encode())])
 
 
 def _finite(value: Any) -> Any:

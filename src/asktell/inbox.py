@@ -27,7 +27,7 @@ class Inbox:
         """Results that became durable since the last call, by trial, then attempt."""
         reports = [record for _, record in self._workers.new() if isinstance(record, Reported)]
         return [
-            TaskEnded(report.number, report.attempt, report.outcome)
+            TaskEnded(report.number, report.attempt, report.outcome, report.token)
             for report in sorted(reports, key=lambda report: (report.number, report.attempt))
         ]
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from asktell.errors import SpaceError, SpaceExhausted, StudyLocked, TrialError
+from asktell.errors import SpaceError, SpaceExhausted, TrialError
 from asktell.execute.protocol import (
     Executor,
     ExecutorEvent,
@@ -27,6 +27,7 @@ from asktell.execute.protocol import (
     TaskLost,
     Woken,
 )
+from asktell.heart import Heart
 from asktell.inbox import Inbox, Request
 from asktell.journal import DriverJournal
 from asktell.optimize.optimizer import Optimizer
@@ -53,7 +54,6 @@ STOP = "stop"
 """`Executor.wake(STOP)` ends the loop in an orderly way."""
 
 TICK_S = 1.0
-BEAT_S = 5.0
 
 
 class Observer(Protocol):
@@ -73,6 +73,7 @@ class Parts:
     study: StudyMachine
     optimizer: Optimizer
     journal: DriverJournal
+    heart: Heart
     inbox: Inbox
     rows: RowBuilder
     publisher: Publisher
@@ -87,9 +88,10 @@ class Ledger:
         self.study = parts.study
 
     def commit(self, records: Sequence[Record]) -> None:
-        """Make records durable, then true."""
+        """Make records durable, then true. Raises StudyLocked once another driver has the study."""
         if not records:
             return
+        self.parts.heart.check()
         self.parts.journal.append_many(records)
         for record in records:
             take(record, self.parts)
@@ -114,10 +116,12 @@ class Ledger:
         """Take people's commands into the journal; one that does not fit is reported and left out."""
         for source, request in requests:
             try:
-                self.commit([self._adopted(source, request, at)])
+                record = self._adopted(source, request, at)
             except (SpaceError, TrialError) as error:
                 logger.error("%s: a request was left out: %s", source, error)
                 self.study.sources.add(source)
+            else:
+                self.commit([record])
 
     def _adopted(self, source: str, request: Request, at: float) -> Record:
         match request:
@@ -171,7 +175,6 @@ class Loop:
         self._parts = ledger.parts
         self._study = ledger.study
         self._executor = executor
-        self._beaten_at = float("-inf")
 
     def run(self) -> Closed:
         """Work until the budget is used, a stopping rule is met or a stop is asked for.
@@ -201,9 +204,12 @@ class Loop:
     def _begin(self, at: float) -> None:
         self._ledger.harvest(at)
         self._ledger.commit(self._study.abandon(at))
-        # A stop that was asked of an earlier driver is not meant for this one.
         requests = self._parts.inbox.requests(self._study.sources)
-        self._ledger.adopt([item for item in requests if not isinstance(item[1], StopRequested)], at)
+        self._ledger.adopt([item for item in requests if not self._is_stale(item[1])], at)
+
+    def _is_stale(self, request: Request) -> bool:
+        """A stop that was asked of an earlier driver is not meant for this one."""
+        return isinstance(request, StopRequested) and request.at < self._parts.journal.opened.at
 
     def _handle(self, event: ExecutorEvent) -> None:
         at = self._executor.now()
@@ -222,11 +228,7 @@ class Loop:
 
     def _tick(self, at: float) -> None:
         self._ledger.adopt(self._parts.inbox.requests(self._study.sources), at)
-        if at - self._beaten_at >= BEAT_S:
-            self._beaten_at = at
-            if not self._parts.journal.is_current():
-                raise StudyLocked("another driver has taken this study over; this one ends")
-            self._parts.journal.beat()
+        self._parts.heart.check()
         for observer in self._parts.observers:
             observer.on_tick(at)
 
@@ -245,8 +247,10 @@ class Loop:
 
     def _submit(self, submits: Sequence[Submit]) -> None:
         at = self._executor.now()
-        self._ledger.commit([Submitted(item.number, item.attempt, item.slot, at) for item in submits])
-        for item in submits:
-            params = self._study.trials[item.number].trial.params
-            task = Task(item.number, item.attempt, params, token=uuid.uuid4().hex)
-            self._executor.submit(task, item.slot)
+        tasks = [
+            Submitted(item.number, item.attempt, item.slot, at, token=uuid.uuid4().hex) for item in submits
+        ]
+        self._ledger.commit(tasks)
+        for task in tasks:
+            params = self._study.trials[task.number].trial.params
+            self._executor.submit(Task(task.number, task.attempt, params, task.token), task.slot)

@@ -15,6 +15,8 @@ from functools import cache
 from asktell.errors import TrialError
 
 FILE_VARIABLE = "ASKTELL_METRICS"
+MAX_NAME_BYTES = 100
+"""Names become names of files: a metric with a longer one is left out."""
 
 
 def log(step: float, **metrics: float) -> None:
@@ -52,7 +54,9 @@ def parse(line: str | bytes) -> tuple[tuple[float, str, float], ...]:
         return tuple(
             (step, name, float(value))
             for name, value in record.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
+            if isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and len(name.encode()) <= MAX_NAME_BYTES
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return ()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from asktell.execute.protocol import ExecutorEvent, MetricsLogged, SlotJoined, S
 from asktell.records import Closed, Ended, Record, Retried, StopRequested
 from asktell.study import StudyMachine
 from asktell.trial import Status, Value
+
+logger = logging.getLogger(__name__)
 
 WRITE_EVERY_S = 1.0
 
@@ -189,4 +192,7 @@ class Progress:
 
     def _write(self, snapshot: Snapshot) -> None:
         self._written_at = snapshot.updated_at
-        write_json(self._path, {**asdict(snapshot), "done": snapshot.done})
+        try:
+            write_json(self._path, {**asdict(snapshot), "done": snapshot.done})
+        except OSError as error:
+            logger.warning("%s could not be written: %s", self._path, error)

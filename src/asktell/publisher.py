@@ -10,7 +10,6 @@ import queue
 import threading
 from collections.abc import Callable
 
-from asktell.errors import AsktellError
 from asktell.records import SchemaSet
 from asktell.store import Row, Store
 
@@ -76,7 +75,7 @@ class Publisher:
                 else:
                     self._store.append(item)
                     self._unpublished.append(item.trial.number)
-            except (OSError, AsktellError) as error:
+            except Exception as error:  # noqa: BLE001 - reported; whatever it is, the journal has the row
                 self._report(error)
         return bool(self._unpublished)
 
@@ -85,7 +84,7 @@ class Publisher:
             return  # another driver has the study, and its rows are the ones that count
         try:
             publish()
-        except (OSError, AsktellError) as error:
+        except Exception as error:  # noqa: BLE001 - reported, and tried again
             self._report(error)
             return
         self.last_error = ""

@@ -59,10 +59,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
+    """token: what the attempt's report must carry; reports of another driver's attempt do not."""
+
     number: int
     attempt: int
     slot: str
     at: float
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

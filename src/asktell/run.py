@@ -35,9 +35,7 @@ def create(config: StudyConfig, path: Path) -> StudyDirectory:
     """Make a study directory, complete or not at all. Raises StudyError if it exists."""
     optimizer_of(config := resolved(config))  # what the engine refuses is refused before anything exists
     if path.exists():
-        raise StudyError(
-            f"{path} exists already; go on with `asktell resume {path}`, or choose another --dir"
-        )
+        raise already_there(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial_path = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     partial_path.mkdir(mode=0o700)
@@ -45,12 +43,18 @@ def create(config: StudyConfig, path: Path) -> StudyDirectory:
     try:
         for folder in (draft.journal, draft.trials, draft.logs):
             folder.mkdir()
-        draft.config.write_text(config.to_yaml(), encoding="utf-8")
+        replace_files([(draft.config, config.to_yaml().encode())])
         partial_path.rename(path)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial_path, ignore_errors=True)
+        if isinstance(error, OSError) and path.exists():
+            raise already_there(path) from error
         raise
     return StudyDirectory(path.resolve())
+
+
+def already_there(path: Path) -> StudyError:
+    return StudyError(f"{path} exists already; go on with `asktell resume {path}`, or choose another --dir")
 
 
 def make_executor(session: Session) -> Executor:
@@ -175,7 +179,11 @@ class Study:
 
     def _open(self, *, accept_code: bool = False) -> Session:
         session = Session(self._directory, self.config, accept_code=accept_code)
-        replace_files([(self._directory.config, self.config.to_yaml().encode())])
+        try:
+            replace_files([(self._directory.config, self.config.to_yaml().encode())])
+        except BaseException:
+            session.close()
+            raise
         return session
 
     # ---- by hand -------------------------------------------------------------------------------
@@ -233,6 +241,7 @@ class Study:
     def _hold(self) -> Session:
         if self._session is None:
             self._session = self._open()
+        self._session.parts.heart.look()
         return self._session
 
     def _release(self) -> None:

@@ -13,6 +13,7 @@ from asktell.config import StudyConfig, check_resume, from_resolved
 from asktell.directory import StudyDirectory
 from asktell.errors import ConfigError, StudyError
 from asktell.evaluate import cleanup
+from asktell.heart import Heart
 from asktell.inbox import Inbox
 from asktell.journal import open_driver, openings, replay_driver
 from asktell.loop import Ledger, Parts, take
@@ -116,10 +117,12 @@ class Session:
                 study=study,
                 optimizer=optimizer_of(config),
                 journal=journal,
+                heart=Heart(journal),
                 inbox=Inbox(directory.journal),
                 rows=RowBuilder(),
                 publisher=self.publisher,
             )
+            self.parts.heart.start()
             for record in replay_driver(directory.journal):
                 take(record, self.parts)
             self.ledger = Ledger(self.parts)
@@ -139,6 +142,7 @@ class Session:
     def close(self) -> None:
         """Publish what is left and give the lease back."""
         self.publisher.close()
+        self.parts.heart.close()
         self.parts.journal.close()
 
     def finish(self, reason: str, *, done: bool) -> None:

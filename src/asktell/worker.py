@@ -110,12 +110,13 @@ def fence(folder: Path, token: str) -> bool:
     there is success.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    mark = f"{token} {uuid.uuid4().hex}".encode()
-    path = folder / "fence"
+    mark = f"{token} {uuid.uuid4().hex}"
+    draft = folder / f".fence-{mark[-32:]}"
+    draft.write_text(mark)
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        os.link(draft, folder / "fence")
     except FileExistsError:
-        return path.read_bytes() == mark
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(mark)
+        return (folder / "fence").read_text() == mark
+    finally:
+        draft.unlink()
     return True

@@ -34,10 +34,17 @@ def test_what_is_logged_is_read(file):
 
 
 def test_lines_of_several_processes_do_not_mix(file):
-    code = "from asktell.metrics import log\nfor i in range(300): log(i, **{'x' * 500: i})"
+    code = (
+        "from asktell.metrics import log\nfor i in range(300): log(i, **{f'{j:099d}': i for j in range(5)})"
+    )
     processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
-    assert sorted(step for step, _, _ in read(file)) == sorted(3 * [float(i) for i in range(300)])
+    assert sorted(step for step, _, _ in read(file)) == sorted(15 * [float(i) for i in range(300)])
+
+
+def test_a_name_too_long_for_a_file_is_left_out(file):
+    metrics.log(1, loss=0.5, **{"x" * 200: 1.0})
+    assert read(file) == [(1.0, "loss", 0.5)]
 
 
 def test_outside_an_evaluation_it_warns_once(monkeypatch, recwarn):

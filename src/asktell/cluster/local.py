@@ -54,23 +54,32 @@ class LocalPool:
         if self._dashboard_address is None:
             settings["distributed.scheduler.http.routes"] = []
         with dask.config.set(settings):
-            self._cluster = LocalCluster(
-                n_workers=self.workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                # NOTE: None would still open port 8787, and fail where that is taken.
-                dashboard_address=self._dashboard_address or "127.0.0.1:0",
-                scheduler_kwargs={"dashboard": self._dashboard_address is not None},
-                memory_limit=None,
-                silence_logs=logging.CRITICAL,
-                worker_dashboard_address=None,
-            )
+            try:
+                self._cluster = self._start()
+            except RuntimeError as error:
+                raise ExecutorError(
+                    f"the local dask cluster did not start ({error}); in a script, put what runs a study "
+                    'below `if __name__ == "__main__":`, as its workers import the script'
+                ) from error
             client = Client(self._cluster)
         client.register_plugin(IgnoreInterrupts())
         if self._dashboard_address is not None:
             self.dashboard = str(self._cluster.dashboard_link)
         return client
+
+    def _start(self) -> Any:
+        return LocalCluster(
+            n_workers=self.workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            # NOTE: None would still open port 8787, and fail where that is taken.
+            dashboard_address=self._dashboard_address or "127.0.0.1:0",
+            scheduler_kwargs={"dashboard": self._dashboard_address is not None},
+            memory_limit=None,
+            silence_logs=logging.CRITICAL,
+            worker_dashboard_address=None,
+        )
 
     def keep(self, live: Sequence[str]) -> None:
         """Kill workers that the scheduler has given up (frozen ones); their nannies start new ones."""

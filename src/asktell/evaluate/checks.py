@@ -19,6 +19,7 @@ from asktell.config import RESERVED, OutputConfig
 from asktell.errors import ExpressionError, TrialError
 from asktell.evaluate.results import Array, Result
 from asktell.expression import Expression
+from asktell.metrics import MAX_NAME_BYTES
 from asktell.trial import CoordRecord, Params
 
 
@@ -77,6 +78,8 @@ def _check_names(result: Result, parameters: Collection[str]) -> None:
             raise TrialError(f"{name!r} is a name that the store uses itself; call the result something else")
         if not name.isidentifier():
             raise TrialError(f"{name!r} is no name for a result; use letters, digits and '_'")
+        if len(name.encode()) > MAX_NAME_BYTES:
+            raise TrialError(f"'{name[:40]}...' is too long a name for a result; use a shorter one")
         if name in result.values and name in result.arrays:
             raise TrialError(f"the result holds {name!r} twice, as a number and as an array")
 

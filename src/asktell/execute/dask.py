@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from distributed import Client, Future, SchedulerPlugin, as_completed
+from distributed import Client, Future, KilledWorker, SchedulerPlugin, as_completed
 
 from asktell import records
 from asktell.errors import ExecutorError
@@ -225,13 +225,15 @@ class DaskExecutor:
         try:
             if future.status != "finished":
                 error = future.exception(timeout=RESULT_TIMEOUT_S) if future.status == "error" else None
+                if isinstance(error, KilledWorker):
+                    return ()  # its worker is gone, and `SlotLeft`, which is on its way, stands for it
                 return (TaskLost(task.number, task.attempt, _first_line(error or future.status)),)
             report = records.decode(future.result(timeout=RESULT_TIMEOUT_S))
         except Exception as error:  # noqa: BLE001 - whatever dask raises here means that the result is not to be had
             logger.warning("trial %d: its result could not be fetched: %r", task.number, error)
             return (TaskLost(task.number, task.attempt, f"its result could not be fetched: {error!r}"),)
         assert isinstance(report, records.Reported)
-        return (TaskEnded(task.number, task.attempt, report.outcome),)
+        return (TaskEnded(task.number, task.attempt, report.outcome, report.token),)
 
 
 class SlotWatch(SchedulerPlugin):

@@ -40,11 +40,12 @@ class SlotLeft:
 
 @dataclass(frozen=True, slots=True)
 class TaskEnded:
-    """A task reported. Its outcome was durable in the worker's journal before."""
+    """A task reported. Its outcome was durable in the worker's journal before. token: the task's."""
 
     number: int
     attempt: int
     outcome: Outcome
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

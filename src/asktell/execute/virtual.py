@@ -97,7 +97,7 @@ class VirtualExecutor:
             duration_s=duration,
             host="virtual",
         )
-        self._post(self._now + duration, TaskEnded(task.number, task.attempt, outcome))
+        self._post(self._now + duration, TaskEnded(task.number, task.attempt, outcome, task.token))
 
     def _happen(self, event: ExecutorEvent) -> Iterable[ExecutorEvent]:
         match event:

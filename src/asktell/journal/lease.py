@@ -200,8 +200,13 @@ def _last_token(folder: Path) -> int:
 
 def _first(path: Path) -> Opened:
     """The record with which a driver's segment begins: written whole before the segment had its name."""
-    with path.open("rb") as file:
-        opened = parse_line(file.readline(), path, 0)
+    try:
+        with path.open("rb") as file:
+            opened = parse_line(file.readline(), path, 0)
+    except FileNotFoundError as error:
+        raise JournalError(
+            f"{path} is missing, and later drivers stand on it; restore it from a copy"
+        ) from error
     if not isinstance(opened, Opened):
         raise JournalError(
             f"{path}: does not begin with the record of a driver; restore the file from a copy"

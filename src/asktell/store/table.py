@@ -105,6 +105,10 @@ BOOKKEEPING: Sequence[tuple[Variable, Callable[[Row], Any]]] = (
 )
 
 
+MAX_METRICS = 200
+"""Variables for metrics; a name for every step would make a folder for every step."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where a chunk of a large output belongs: path inside the view."""
@@ -146,7 +150,8 @@ class Table:
         for parameter in self.layout.parameters:
             self._put_parameter(number, parameter, row)
         for name, value in {name: value for _, name, value in row.outcome.metrics}.items():
-            self._metric(name).put(number, value)
+            if (column := self._metric(name)) is not None:
+                column.put(number, value)
         if not row.is_completed:
             return []
         for name, value in row.outcome.values.items():
@@ -256,8 +261,11 @@ class Table:
             return self._add_result(name, {})
         return self.columns[self._names["result", name]]
 
-    def _metric(self, name: str) -> Column:
+    def _metric(self, name: str) -> Column | None:
+        """The metric's column; None beyond the most that a view can bear, the journal has them all."""
         if ("metric", name) not in self._names:
+            if sum(kind == "metric" for kind, _ in self._names) >= MAX_METRICS:
+                return None
             about = {"long_name": f"last value logged as {name}"}
             return self._add(column_variable(self._name("metric", name), "float64", about))
         return self.columns[self._names["metric", name]]

@@ -41,6 +41,8 @@ from asktell.trial import ArrayRecord, Cause, Origin, Outcome, Params, Status, T
 Key = tuple[int, int]
 """(trial number, attempt)"""
 
+MANY_LOSSES = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -103,13 +105,15 @@ class StudyMachine:
         self.slots: dict[str, SlotJoined] = {}
         self.is_exhausted = False
         self.n_lost = 0
+        self.last_loss = ""
         self._open: dict[int, TrialState] = {}
         self._n_ended: dict[Status, int] = {}
         self._since_best = 0
         self._session_at: float | None = None
         self._last_at = 0.0
         self._heard: set[Key] = set()
-        self._blamed: dict[str, Key] = {}
+        self._tokens: dict[Key, str] = {}
+        self._losses_in_a_row = 0
 
     # ---- what happened -------------------------------------------------------------------------
 
@@ -118,14 +122,17 @@ class StudyMachine:
         match event:
             case SlotJoined():
                 self.slots[event.slot] = event
-                self._blamed.pop(event.slot, None)
             case SlotLeft():
-                keys = self._tasks_on(event.slot)
-                records = [record for key in keys for record in self._lost(key, at, event.detail)]
                 self.slots.pop(event.slot, None)
-                return records
+                # Of the tasks on a slot only the oldest can have had a part in its death; those queued
+                # behind it are innocent.
+                return [
+                    record
+                    for place, key in enumerate(self._tasks_on(event.slot))
+                    for record in self._lost(key, at, event.detail, counts=place == 0)
+                ]
             case TaskLost():
-                return self._lost((event.number, event.attempt), at, event.detail)
+                return self._lost((event.number, event.attempt), at, event.detail, counts=True)
             case TaskEnded():
                 return self._ended(event, at)
         return []
@@ -140,16 +147,13 @@ class StudyMachine:
     def _tasks_on(self, slot: str) -> list[Key]:
         return [key for key, task in self.running.items() if task.slot == slot]
 
-    def _lost(self, key: Key, at: float, detail: str) -> list[Record]:
-        task = self.running.get(key)
-        if task is None:
+    def _lost(
+        self, key: Key, at: float, detail: str, *, counts: bool, cause: Cause = Cause.WORKER_LOST
+    ) -> list[Record]:
+        if key not in self.running:
             return []
         state = self.trials[key[0]]
-        # Of the tasks on a slot only the oldest can have had a part in its death; those queued
-        # behind it are innocent.
-        blamed = self._blamed.setdefault(task.slot, self._tasks_on(task.slot)[0])
-        counts = key == blamed
-        found: list[Record] = [Lost(*key, Cause.WORKER_LOST, counts=counts, at=at, detail=detail)]
+        found: list[Record] = [Lost(*key, cause, counts=counts, at=at, detail=detail)]
         losses = state.losses + counts
         if counts and state.is_open and losses >= self.rules.max_lost:
             times = "once" if losses == 1 else f"{losses} times"
@@ -163,13 +167,12 @@ class StudyMachine:
         key, state = (event.number, event.attempt), self.trials.get(event.number)
         if state is None or key in self._heard:
             return []  # heard already, as its report and its worker's journal both bring it
-        if (task := self.running.get(key)) is not None:
-            self._blamed.pop(task.slot, None)
+        if event.token != self._tokens.get(key):
+            return []  # of an attempt that a driver submitted whose records do not count
         outcome = event.outcome
-        if outcome.cause is Cause.FENCED:
-            if key not in self.running:
-                return []
-            return [Lost(*key, Cause.FENCED, counts=False, at=at, detail=outcome.error)]
+        if outcome.cause.is_infrastructure:
+            counts = outcome.cause is Cause.WORKER_LOST
+            return self._lost(key, at, outcome.error, counts=counts, cause=outcome.cause)
         if not state.is_open:
             return [Superseded(*key, outcome, at)]
         if outcome.status is Status.COMPLETED:
@@ -193,14 +196,20 @@ class StudyMachine:
         if self.schema is None:
             return None
         expected = self.schema.arrays
-        for name in expected.keys() - outcome.arrays.keys():
-            return f"output '{name}' is missing; the first completed trial had it"
+        for name in sorted(expected.keys() - outcome.arrays.keys()):
+            return f"output '{name}' is missing; the first trial with outputs had it"
         for name, array in outcome.arrays.items():
             if name not in expected:
-                return f"output '{name}' is new; the first completed trial did not have it"
+                return f"output '{name}' is new; the first trial with outputs did not have it"
             ours, theirs = _signature(array), _signature(expected[name])
             if ours != theirs:
                 return f"output '{name}' is {_describe(array)}, this study's is {_describe(expected[name])}"
+        for name, coord in outcome.coords.items():
+            if name in self.schema.coords and coord.values != self.schema.coords[name].values:
+                return (
+                    f"coordinate '{name}' differs from the first trial's, which stands for all; return it as "
+                    "an output instead"
+                )
         return None
 
     # ---- what is true --------------------------------------------------------------------------
@@ -211,6 +220,7 @@ class StudyMachine:
             case Opened():
                 self._end_session(self._last_at)  # a driver that died is charged up to its last record
                 self._session_at, self.stop_reason = record.at, ""
+                self._losses_in_a_row = 0
             case Closed():
                 self._end_session(record.at)
             case Asked():
@@ -223,10 +233,13 @@ class StudyMachine:
                 state = self.trials[record.number]
                 state.status, state.attempts = Status.RUNNING, record.attempt + 1
                 self.running[record.number, record.attempt] = record
+                self._tokens[record.number, record.attempt] = record.token
             case Lost():
                 self._release(record.number, record.attempt, record.at)
                 self.trials[record.number].losses += record.counts
                 self.n_lost += 1
+                self._losses_in_a_row += record.counts
+                self.last_loss = record.detail
             case Retried():
                 self._release(record.number, record.attempt, record.at, record.outcome)
                 self.trials[record.number].failures += 1
@@ -265,6 +278,7 @@ class StudyMachine:
             self.busy_s += outcome.duration_s
             if outcome.cause is not Cause.WORKER_LOST:
                 self._heard.add((number, attempt))
+                self._losses_in_a_row = 0
         elif task is not None:
             self.busy_s += max(0.0, at - task.at)
         state = self.trials[number]
@@ -273,7 +287,7 @@ class StudyMachine:
 
     def _conclude(self, state: TrialState, outcome: Outcome) -> None:
         assert state.is_open, f"trial {state.trial.number} is terminal already"
-        state.status, state.outcome, state.row = outcome.status, outcome, self.n_rows
+        state.status, state.outcome, state.row = outcome.status, _without_bytes(outcome), self.n_rows
         self.n_rows += 1
         self._n_ended[outcome.status] = self._n_ended.get(outcome.status, 0) + 1
         del self._open[state.trial.number]
@@ -300,6 +314,10 @@ class StudyMachine:
         """The commands that the state calls for now; empty when there is nothing to do but wait."""
         if self.stop_reason:
             return [Finish(self.stop_reason, done=False)]
+        if self._losses_in_a_row >= max(MANY_LOSSES, 3 * self.rules.schedule.width):
+            # A full disk or a broken installation would fail one point after the other.
+            reason = f"{self._losses_in_a_row} attempts in a row were lost, the last: {self.last_loss}"
+            return [Finish(reason, done=False)]
         waiting = [state for state in self._open.values() if state.status is Status.WAITING]
         submits: list[Command] = [
             Submit(state.trial.number, state.attempts, slot)
@@ -383,9 +401,14 @@ def replay(rules: Rules, records: Iterable[Record]) -> StudyMachine:
     return machine
 
 
-def _schema_of(outcome: Outcome, at: float) -> SchemaSet:
+def _without_bytes(outcome: Outcome) -> Outcome:
+    """The outcome without what only the store needs, as every trial's is kept in memory."""
     arrays = {name: replace(array, inline=None, chunks=()) for name, array in outcome.arrays.items()}
-    return SchemaSet(arrays, outcome.coords, at)
+    return replace(outcome, arrays=arrays, coords={}, metrics=())
+
+
+def _schema_of(outcome: Outcome, at: float) -> SchemaSet:
+    return SchemaSet(_without_bytes(outcome).arrays, outcome.coords, at)
 
 
 def _signature(array: ArrayRecord) -> tuple[str, tuple[int, ...], tuple[str, ...]]:
