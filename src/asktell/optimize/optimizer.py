@@ -180,8 +180,10 @@ class Optimizer:
 
         With several objectives there is no best: None; see `front`.
         """
-        front = self.front
-        return front[0] if front and len(self.objectives) == 1 else None
+        numbers = self._feasible_numbers()
+        if not numbers or len(self.objectives) > 1:
+            return None
+        return self._observation(min(numbers, key=self._losses))
 
     @property
     def front(self) -> list[Observation]:
@@ -189,9 +191,7 @@ class Optimizer:
 
         Of trials with equal values the first is listed.
         """
-        numbers = [number for number in sorted(self._values) if self._is_feasible(number)]
-        if not numbers:
-            return []
+        numbers = self._feasible_numbers()
         losses = np.array([self._losses(number) for number in numbers])
         kept: list[Observation] = []
         for i, number in enumerate(numbers):
@@ -199,7 +199,7 @@ class Optimizer:
             beaten = (no_worse & (losses < losses[i]).any(axis=1)).any()
             repeated = (losses[:i] == losses[i]).all(axis=1).any()
             if not beaten and not repeated:
-                kept.append(Observation(number, self._trials[number].params, dict(self._values[number])))
+                kept.append(self._observation(number))
         return kept
 
     def history(self) -> History:
@@ -302,6 +302,12 @@ class Optimizer:
     def _losses(self, number: int) -> list[float]:
         values = self._values[number]
         return [values[name] if way == "minimize" else -values[name] for name, way in self.objectives.items()]
+
+    def _observation(self, number: int) -> Observation:
+        return Observation(number, self._trials[number].params, dict(self._values[number]))
+
+    def _feasible_numbers(self) -> list[int]:
+        return [number for number in sorted(self._values) if self._is_feasible(number)]
 
     def _is_feasible(self, number: int) -> bool:
         values = self._values[number]

@@ -9,10 +9,13 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from asktell.errors import SpaceExhausted
 from asktell.space import Space
 from asktell.trial import Params
+
+Array = NDArray[np.float64]
 
 TOLERANCE = 1e-6
 """Two points closer than this in every column of the unit cube are one."""
@@ -21,9 +24,9 @@ TOLERANCE = 1e-6
 class Lie(StrEnum):
     """The loss that a pending point is given while it is not known.
 
-    The constant liars are Ginsbourger et al. (2010), section 4.3, the believer is section 4.2:
-    the surrogate's own mean. MIN spreads points out most reluctantly: it makes a pending point look
-    like the best one.
+    Constant liars and the Kriging believer (the surrogate's own mean): Ginsbourger, Le Riche and
+    Carraro (2010), 'Kriging is well-suited to parallelize optimization'. MIN makes a pending point
+    look like the best one, and so draws others to it.
     """
 
     MIN = "min"
@@ -32,32 +35,65 @@ class Lie(StrEnum):
     BELIEVER = "believer"
 
 
-def constant_lie(lie: Lie, losses: NDArray[np.float64]) -> float:
-    """The one loss that every pending point gets. losses: (n,), n > 0; `lie` is not BELIEVER."""
+def constant_lie(lie: Lie, z: Array) -> float:
+    """The one loss that every pending point gets. z: (n,), n > 0; `lie` is not BELIEVER."""
     match lie:
         case Lie.MIN:
-            return float(losses.min())
+            return float(z.min())
         case Lie.MEAN:
-            return float(losses.mean())
+            return float(z.mean())
         case Lie.MAX:
-            return float(losses.max())
+            return float(z.max())
         case Lie.BELIEVER:
             raise ValueError("a believer has no constant lie")
+
+
+def standardised(losses: Array, tail: bool) -> Array:
+    """Losses at mean 0 and standard deviation 1, in the same order; zeros where they are all equal.
+
+    tail: beyond the median, in units of 1.4826 median absolute deviations, they grow as log(1 + x):
+    a few terrible points then do not flatten what the surrogate sees of the good ones.
+    """
+    if not len(losses):
+        return losses
+    largest = np.abs(losses).max()
+    z = losses / largest if largest > 0 else losses.copy()  # squares of 1e200 overflow
+    if tail:
+        z = z - np.median(z)
+        spread = 1.4826 * np.median(np.abs(z)) or z.std()
+        if spread > 0:
+            z = np.where(z > 0, np.log1p(np.maximum(z, 0.0) / spread), z / spread)
+    z = z - z.mean()
+    deviation = z.std()
+    return np.asarray(z / deviation if deviation > 0 else np.zeros_like(z))
+
+
+def success(units: Array, succeeded: Array, failed: Array) -> Array:
+    """How likely a trial succeeds, from those nearest to it.
+
+    units: (C, d); succeeded: (s, d); failed: (f, d), at least one of both; returns (C,).
+    Trials weigh exp(1 - (distance / distance of the nearest)^2): no length has to be chosen, around
+    a failure it is the failure that counts, and a region where all fail is left.
+    """
+    good, bad = (cdist(units, points, "sqeuclidean") for points in (succeeded, failed))
+    nearest = np.minimum(good.min(axis=1, initial=np.inf), bad.min(axis=1, initial=np.inf))
+    unit = np.maximum(nearest, TOLERANCE**2)[:, None]
+    weights_good, weights_bad = (np.exp(1.0 - squares / unit).sum(axis=1) for squares in (good, bad))
+    return np.asarray(weights_good / (weights_good + weights_bad))
 
 
 class Taken:
     """Points that are not to be proposed again, whatever became of them."""
 
-    def __init__(self, unit: NDArray[np.float64]) -> None:
+    def __init__(self, unit: Array) -> None:
         """unit: (N, d)."""
         self._unit = unit
 
-    def __contains__(self, point: NDArray[np.float64]) -> bool:
-        """point: (d,). In a space without columns any two points are the same."""
-        distances = np.abs(self._unit - point).max(axis=1, initial=0.0)
-        return bool((distances <= TOLERANCE).any())
+    def __contains__(self, point: Array) -> bool:
+        """point: (d,)."""
+        return bool((np.abs(self._unit - point).max(axis=1) <= TOLERANCE).any())
 
-    def add(self, point: NDArray[np.float64]) -> None:
+    def add(self, point: Array) -> None:
         self._unit = np.vstack([self._unit, point])
 
 

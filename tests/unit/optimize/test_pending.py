@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from asktell.errors import SpaceExhausted
-from asktell.optimize.pending import Taken, unused_point
+from asktell.optimize.pending import Taken, standardised, success, unused_point
 from asktell.space import Boolean, Categorical, Integer, Real, Space
 
 
@@ -40,3 +40,24 @@ def test_a_continuum_does_not_end() -> None:
     rng = np.random.default_rng(0)
     taken = Taken(np.array([[u] for u in np.linspace(0, 1, 500)]))
     assert space.to_unit(unused_point(space, taken, rng)) not in taken
+
+
+def test_standardising_keeps_the_order_and_tames_the_tail() -> None:
+    rng = np.random.default_rng(0)
+    losses = np.concatenate([rng.normal(size=60), [1e3, 1e9]])
+    z = standardised(losses, tail=True)
+    np.testing.assert_array_equal(np.argsort(z), np.argsort(losses))
+    assert (abs(z.mean()), z.std()) == pytest.approx((0.0, 1.0), abs=1e-12)
+    assert np.ptp(z[:60]) > 1.0 > 1e-6 > np.ptp(standardised(losses, tail=False)[:60])
+    assert standardised(np.full(3, 5.0), tail=True).tolist() == [0.0] * 3
+
+
+def test_success_is_judged_by_the_nearest() -> None:
+    good, bad = np.array([[0.1, 0.1], [0.2, 0.1], [0.1, 0.2]]), np.array([[0.8, 0.8]])
+    near_good, between, near_bad, at_bad = success(
+        np.array([[0.12, 0.12], [0.45, 0.45], [0.79, 0.8], [0.8, 0.8]]), good, bad
+    )
+    assert near_good > 0.99 > between > 0.2 > 0.01 > near_bad >= at_bad
+    nothing = np.empty((0, 2))
+    assert success(bad, nothing, bad).tolist() == [0.0]
+    assert success(bad, good, nothing).tolist() == [1.0]

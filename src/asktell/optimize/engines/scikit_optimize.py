@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import skopt
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from skopt.acquisition import gaussian_ei, gaussian_lcb, gaussian_pi
 from skopt.space import Categorical as SkoptCategorical
@@ -33,7 +32,7 @@ from threadpoolctl import threadpool_limits
 from asktell.optimize.engines.designs import Design, as_many_as_there_are
 from asktell.optimize.engines.options import ScikitOptimizeOptions
 from asktell.optimize.history import History, Proposal
-from asktell.optimize.pending import TOLERANCE, Lie, Taken, constant_lie, unused_point
+from asktell.optimize.pending import Lie, Taken, constant_lie, standardised, success, unused_point
 from asktell.space import Boolean, Categorical, Real, Space
 from asktell.trial import Origin, Params
 
@@ -51,7 +50,7 @@ Half is where two neighbours disagree: with it, the edge of a region that fails 
 end (Branin, half of the plane failing: 5 of 15 late proposals failed with 0.5, 3 with this).
 """
 
-NEIGHBOURHOODS = (0.1, 0.03, 0.01)
+NEIGHBOURHOODS = (0.1, 0.03, 0.01, 0.003)
 CENTRES, NEIGHBOURS = 4, 24
 """Scales at which candidates are refined; around how many, and with how many each."""
 
@@ -254,8 +253,8 @@ class ScikitOptimize:
             return np.asarray(values, dtype=np.float64)
         # Every acquisition is negative where there is something to gain (LCB: on the mean loss, which
         # is 0). Where failure is to be expected, only how likely it is counts.
-        success = _success(units, known)
-        return np.asarray(np.where(success >= MIN_SUCCESS, np.minimum(values, 0.0) * success, 1.0 - success))
+        likely = success(units, known.succeeded, known.failed)
+        return np.asarray(np.where(likely >= MIN_SUCCESS, np.minimum(values, 0.0) * likely, 1.0 - likely))
 
 
 class _Cube:
@@ -360,39 +359,6 @@ def _known(history: History, tail: bool) -> _Known:
         succeeded=history.unit[history.is_feasible],
         failed=history.unit[history.is_failed | (told & ~history.is_feasible)],
     )
-
-
-def standardised(losses: Array, tail: bool) -> Array:
-    """Losses at mean 0 and standard deviation 1, in the same order; zeros where they are all equal.
-
-    tail: beyond the median, in units of 1.4826 median absolute deviations, they grow as log(1 + x):
-    a few terrible points then do not flatten what the surrogate sees of the good ones.
-    """
-    if not len(losses):
-        return losses
-    largest = np.abs(losses).max()
-    z = losses / largest if largest > 0 else losses.copy()  # squares of 1e200 overflow
-    if tail:
-        z = z - np.median(z)
-        spread = 1.4826 * np.median(np.abs(z)) or z.std()
-        if spread > 0:
-            z = np.where(z > 0, np.log1p(np.maximum(z, 0.0) / spread), z / spread)
-    z = z - z.mean()
-    deviation = z.std()
-    return np.asarray(z / deviation if deviation > 0 else np.zeros_like(z))
-
-
-def _success(units: Array, known: _Known) -> Array:
-    """How likely a trial succeeds, from those nearest to it. units: (C, d); returns (C,).
-
-    Trials weigh exp(1 - (distance / distance of the nearest)^2): no length has to be chosen, around
-    a failure it is the failure that counts, and a region where all fail is left.
-    """
-    good, bad = (cdist(units, points, "sqeuclidean") for points in (known.succeeded, known.failed))
-    nearest = np.minimum(good.min(axis=1, initial=np.inf), bad.min(axis=1, initial=np.inf))
-    unit = np.maximum(nearest, TOLERANCE**2)[:, None]
-    weights_good, weights_bad = (np.exp(1.0 - squares / unit).sum(axis=1) for squares in (good, bad))
-    return np.asarray(weights_good / (weights_good + weights_bad))
 
 
 def _choices(parameter: Any) -> int:
