@@ -131,7 +131,7 @@ def test_maximising_mirrors_minimising_exactly(script: list[Action]) -> None:
     )
 
 
-@pytest.mark.parametrize("options", [{}, {"pending": "believer"}, {"estimator": "ET"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"pending": "mean"}, {"estimator": "ET"}], ids=str)
 def test_a_study_that_was_interrupted_anywhere_proposes_what_it_would_have(options: dict[str, str]) -> None:
     """One worker, a Gaussian process: bit for bit, whatever the process did before."""
 

@@ -190,7 +190,7 @@ def test_what_explains_a_proposal_is_kept() -> None:
     trial = opt.ask()
     assert trial.acquisition is not None
     assert trial.details["estimator"] == "GP"
-    assert trial.details["pending"] == "mean"
+    assert trial.details["pending"] == "believer"
     assert len(trial.details["length_scales"]) == 3 + 3 + 1 + 2
     assert (trial.engine, trial.pending, trial.told) == ("skopt", (10,), 10)
 

@@ -77,9 +77,7 @@ class Penaliser:
         a = self._kernel.scaled(unit)
         offsets = a[:, None, :] - self._points  # (q, p, D)
         distance = np.sqrt((offsets**2).sum(axis=2))
-        value, slope = local_penalty(
-            distance, self._at.mean[:, 0], self._at.std, self._best, self._lipschitz
-        )
+        value, slope = local_penalty(distance, self._at.mean[:, 0], self._at.std, self._best, self._lipschitz)
 
         def gradient() -> Array:
             per_distance = slope / np.maximum(distance, _MIN_DISTANCE)

@@ -1,7 +1,7 @@
 """Which trials of a history a Gaussian process looks at.
 
-    N  points asked        D  features
-    A  (N, D) scaled features: the process's own idea of distance
+N  points asked        D  features
+A  (N, D) scaled features: the process's own idea of distance
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,7 +37,7 @@ class ScikitOptimizeOptions(Options):
     )
     acquisition: Literal["EI", "LCB", "PI"] = "EI"
     acq_optimizer: Literal["auto", "sampling", "lbfgs"] = "auto"
-    pending: Lie = Field(default=Lie.MEAN, description="the loss that running trials are given meanwhile")
+    pending: Lie = Field(default=Lie.BELIEVER, description="the loss that running trials are given meanwhile")
     n_candidates: int = Field(default=2000, ge=10, description="points at which the acquisition is compared")
     xi: float = Field(
         default=0.01, ge=0, description="improvement wanted by EI and PI, in standard deviations"
@@ -44,3 +45,36 @@ class ScikitOptimizeOptions(Options):
     kappa: float = Field(default=1.96, ge=0, description="LCB: standard deviations below the mean")
     tail: bool = Field(default=True, description="compress losses worse than the median logarithmically")
     fit_points: int = Field(default=200, ge=10, description="GP: points to which length scales are fitted")
+
+
+class Pending(StrEnum):
+    """How the `gp` engine takes running trials into account."""
+
+    FANTASIES = "fantasies"  # an average over what they may come to
+    BELIEVER = "believer"  # their predicted loss, taken for measured
+    MIN = "min"  # liars: the lowest, mean or highest loss told
+    MEAN = "mean"
+    MAX = "max"
+    LOCAL_PENALISATION = "local_penalisation"  # not in the model; the acquisition is lowered around them
+    NONE = "none"  # not at all, except that they are not proposed again
+
+
+class GaussianProcessOptions(Options):
+    """A Gaussian process of our own: proposals in hundredths of a second, however many trials run."""
+
+    acquisition: Literal["log_ei", "ei", "pi", "ucb", "random_ucb", "thompson"] = Field(
+        default="log_ei",
+        description="(log) expected improvement, probability of improvement, confidence bound, a drawn function",
+    )
+    pending: Pending = Field(
+        default=Pending.FANTASIES,
+        description="how running trials enter; ucb, random_ucb and thompson believe where it says fantasies",
+    )
+    fantasies: int = Field(default=8, ge=2, multiple_of=2, description="outcomes that are averaged over")
+    kappa: float = Field(
+        default=2.0, ge=0, description="ucb: standard deviations below the mean; random_ucb: their mean"
+    )
+    tail: bool = Field(default=True, description="compress losses worse than the median logarithmically")
+    max_points: int = Field(
+        default=1000, ge=100, description="points conditioned on; of more, those around a promising one"
+    )
