@@ -114,10 +114,12 @@ def read(directory: Path, engine: str, seed: int, workers: int) -> Run:
 
 
 def by_engine(runs: Sequence[Run]) -> Iterator[tuple[str, list[Run], NDArray[np.float64]]]:
-    """Each engine with its runs and their incumbents, (runs, trials)."""
+    """Each engine with its runs and their incumbents, (runs, trials), infinitely bad before the first."""
+    none_yet = np.inf if runs[0].direction == "minimize" else -np.inf
     for engine in dict.fromkeys(run.engine for run in runs):
         own = sorted((run for run in runs if run.engine == engine), key=lambda run: run.seed)
-        yield engine, own, np.array([run.incumbent for run in own], dtype=float)
+        incumbents = [[none_yet if value is None else value for value in run.incumbent] for run in own]
+        yield engine, own, np.array(incumbents)
 
 
 def table(runs: Sequence[Run]) -> str:
@@ -131,7 +133,7 @@ def table(runs: Sequence[Run]) -> str:
         "| --- | --- | " + "--- | " * len(moments) + "--- | --- |",
     ]
     for engine, own, incumbents in by_engine(runs):
-        medians = [f"{np.nanmedian(incumbents[:, n - 1]):.3g}" for n in moments]
+        medians = [f"{np.median(incumbents[:, n - 1]):.3g}" for n in moments]
         ends = ", ".join(f"{value:.3g}" for value in incumbents[:, -1])
         failed = f"{100 * median(run.failed / run.trials for run in own):.0f} %"
         lines.append(f"| {engine} | {len(own)} | " + " | ".join(medians) + f" | {ends} | {failed} |")
@@ -144,7 +146,7 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     for index, (engine, own, incumbents) in enumerate(by_engine(runs)):
         trials = np.arange(1, incumbents.shape[1] + 1)
         axes.plot(trials, incumbents.T, color=f"C{index}", alpha=0.25, linewidth=0.8)
-        median_line = np.nanmedian(incumbents, axis=0)
+        median_line = np.median(incumbents, axis=0)
         axes.plot(trials, median_line, color=f"C{index}", linewidth=2, label=f"{engine}, {len(own)} seeds")
     first = runs[0]
     axes.set_xlabel("trials that have ended")
