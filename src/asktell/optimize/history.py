@@ -8,7 +8,7 @@ m  objectives
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,7 +26,7 @@ class History:
     losses: (N, m), minimised objectives, NaN where there is none;
     is_told, is_failed, is_pending: (N,) bool, exactly one of them true.
     is_feasible: (N,) bool, told and every outcome within its bounds.
-    outcomes: constraint values by name, (N,), NaN where there is none.
+    outcomes: constraint values by name, (N,), NaN where there is none; outcome_bounds: (low, high) of each.
     """
 
     numbers: NDArray[np.int64]
@@ -38,6 +38,7 @@ class History:
     is_feasible: NDArray[np.bool_]
     origins: Sequence[Origin]
     outcomes: Mapping[str, NDArray[np.float64]]
+    outcome_bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def is_pending(self) -> NDArray[np.bool_]:

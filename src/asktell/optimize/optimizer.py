@@ -225,6 +225,7 @@ class Optimizer:
             is_feasible=is_feasible,
             origins=tuple(trial.origin for trial in self._trials),
             outcomes=outcomes,
+            outcome_bounds=dict(self._bounds),
         )
 
     def _number(
