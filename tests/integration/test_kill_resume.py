@@ -35,7 +35,8 @@ while not stop.exists():
     done = ds.isel(trial=ds.status.values == 0)
     assert len(np.unique(ds.trial)) == rows, "a trial has two rows"
     assert np.allclose(done.f, (done.x - 0.3) ** 2 + (done.y - 0.6) ** 2), "a torn row"
-    assert np.allclose(done.extra, done.x + done.y), "a torn row"
+    if rows:
+        assert np.allclose(done.extra, done.x + done.y), "a torn row"
 print(reads, rows)
 """
 
