@@ -40,7 +40,7 @@ class ScikitOptimizeOptions(Options):
     pending: Lie = Field(default=Lie.BELIEVER, description="the loss that running trials are given meanwhile")
     n_candidates: int = Field(default=2000, ge=10, description="points at which the acquisition is compared")
     xi: float = Field(
-        default=0.0, ge=0, description="improvement wanted by EI and PI, in standard deviations"
+        default=0.0, ge=0, description="improvement that EI and PI want, in standard deviations"
     )
     kappa: float = Field(default=1.96, ge=0, description="LCB: standard deviations below the mean")
     tail: bool = Field(default=True, description="compress losses worse than the median logarithmically")
