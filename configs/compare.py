@@ -50,7 +50,8 @@ def main() -> None:
     options = parse()
     study, kept = options.study / "study.yaml", options.study / "comparison.jsonl"
     done = {run.key for run in load(kept)}
-    for seed, engine in product(range(options.seeds), options.engines):
+    seeds = range(options.first, options.first + options.seeds)
+    for seed, engine in product(seeds, options.engines):
         if (engine, seed, options.workers, options.trials) in done:
             continue
         run = evaluate(study, options.work, engine, seed, workers=options.workers, trials=options.trials)
@@ -66,7 +67,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study", type=Path, help="folder of a study.yaml with one objective")
     parser.add_argument("--engines", nargs="+", default=["skopt", "sobol"])
-    parser.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ... for each engine")
+    parser.add_argument("--seeds", type=int, default=5, help="how many for each engine")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--work", type=Path, default=Path("comparison.study"), help="where studies run")
