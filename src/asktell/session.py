@@ -105,7 +105,9 @@ class Session:
             directory.journal,
             Opened(0, time.time(), config=config.dump(), versions=versions(), code=code),
         )
+        heart = Heart(journal)
         try:
+            heart.start()
             study = StudyMachine(rules_of(config))
             self.publisher = Publisher(
                 Store(directory.root, Layout.from_openings(openings(directory.journal))),
@@ -117,17 +119,17 @@ class Session:
                 study=study,
                 optimizer=optimizer_of(config),
                 journal=journal,
-                heart=Heart(journal),
+                heart=heart,
                 inbox=Inbox(directory.journal),
                 rows=RowBuilder(),
                 publisher=self.publisher,
             )
-            self.parts.heart.start()
             for record in replay_driver(directory.journal):
                 take(record, self.parts)
             self.ledger = Ledger(self.parts)
             self.publisher.start()
         except BaseException:
+            heart.close()
             journal.close()
             raise
 

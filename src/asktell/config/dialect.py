@@ -38,6 +38,14 @@ class _CoreDumper(yaml.SafeDumper):
         return True
 
 
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # PyYAML writes Unicode's own line breaks as they are, and reads them as breaks.
+    style = '"' if re.search("[\x85\u2028\u2029]", text) else None
+    return dumper.represent_scalar(_TAG + "str", text, style=style)
+
+
+_CoreDumper.add_representer(str, _represent_text)
+
 for _name, _pattern, _first in _RESOLVERS:
     for _class in (CoreLoader, _CoreDumper):
         _class.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"), _first)

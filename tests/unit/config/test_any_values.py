@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from asktell.config import parse
@@ -92,6 +92,8 @@ def test_any_text(text: str) -> None:
 
 
 @given(VALUES.filter(lambda value: value == value))
+@example({"\x85": None})
+@example("a\u2028b\x85")
 def test_what_is_written_is_read_back(value: Any) -> None:
     assert repr(read(write({"key": value}), "study.yaml").data["key"]) == repr(value)
     assert repr(read(f"key: {write_inline(value)}", "study.yaml").data["key"]) == repr(value)
