@@ -31,11 +31,12 @@ COARSE, FINE = 64, 256
 _COARSE_STEPS, _FINE_STEPS = 30, 12
 _SCALE_PRIOR = (math.sqrt(2.0) - 2.3, 1.0)  # mean, apart from log(sqrt(d)), and standard deviation
 _SIGNAL_PRIOR = (0.0, 1.0)
-_NOISE_PRIOR = (math.log(1e-5), 2.0)
+_NOISE_PRIOR = (math.log(1e-4), 3.0)
 _SCALE_BOUNDS = (math.log(0.01), math.log(30.0))
 _SIGNAL_BOUNDS = (-4.0, 4.0)
 _NOISE_BOUNDS = (math.log(1e-7), 0.0)
-_SHORT = 0.3  # length scale of the second start, apart from sqrt(d): a function that varies faster
+_FAST = 0.3  # a length scale, apart from sqrt(d)
+_NOISY = 0.1
 _NOT_DEFINITE = 1e10
 
 
@@ -47,6 +48,8 @@ def fit(features: Features, unit: Array, y: Array, rng: np.random.Generator) -> 
     that resumes fits the same. The search starts twice on few points, and ends on more.
     """
     d = features.dims
+    if not len(y):
+        return _hyperparameters(_prior(d)[0], d)
     inputs = features.of(unit)
     order = representative(y, rng) if len(y) > COARSE else np.arange(len(y))
     bounds = np.array([_SCALE_BOUNDS] * d + [_SIGNAL_BOUNDS, _NOISE_BOUNDS])
@@ -62,9 +65,10 @@ def fit(features: Features, unit: Array, y: Array, rng: np.random.Generator) -> 
         )
         return float(value), theta
 
-    usual, _ = _prior(d)
-    fast = np.append(np.full(d, math.log(_SHORT * math.sqrt(d))), usual[d:])
-    found = [search(start, order[:COARSE], _COARSE_STEPS) for start in (usual, fast)]
+    # What varies can be fast or noisy: often there is a maximum for each, and one start finds one.
+    noisy, fast = _prior(d)[0], _prior(d)[0]
+    noisy[-1], fast[:d] = math.log(_NOISY), math.log(_FAST * math.sqrt(d))
+    found = [search(start, order[:COARSE], _COARSE_STEPS) for start in (noisy, fast)]
     _, theta = min(found, key=lambda pair: pair[0])
     if len(order) > COARSE:
         _, theta = search(theta, order[:FINE], _FINE_STEPS)
