@@ -182,8 +182,8 @@ def _check_search(config: StudyConfig) -> Iterator[Fault]:
         remedy = f"lower it to {workers - 1} or less" if workers > 2 else "use batch or async"
         yield Fault(("schedule", "k"), message, remedy)
     if len(config.objectives) > 1:
-        if config.optimizer.engine == "skopt":
-            message = f"scikit-optimize handles one objective, not {len(config.objectives)}"
+        if config.optimizer.engine in ("skopt", "gp"):
+            message = f"{config.optimizer.engine} handles one objective, not {len(config.objectives)}"
             yield Fault(("optimizer", "engine"), message, "use random, sobol or grid")
         for key in ("target", "patience"):
             if getattr(config.budget, key) is not None:

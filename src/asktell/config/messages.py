@@ -33,7 +33,7 @@ _LIMITS = {
     "less_than_equal": "{le:g} or less",
 }
 _LATER: Mapping[Path, tuple[Collection[str], str]] = {
-    ("optimizer", "engine"): (("gp", "botorch", "optuna"), "use skopt"),
+    ("optimizer", "engine"): (("botorch", "optuna"), "use gp or skopt"),
     ("cluster", "kind"): (("slurm", "pbs", "sge", "lsf"), "use local, or the address of a dask scheduler"),
 }
 

@@ -19,8 +19,8 @@ FINITE = Space(
     ("name", "options", "message"),
     [
         ("skop", {}, "did you mean 'skopt'"),
-        ("gp", {}, "later version; use skopt"),
-        ("optuna", {}, "later version; use skopt"),
+        ("botorch", {}, "later version; use gp or skopt"),
+        ("gp", {"fantasies": 3}, "fantasies: .*multiple of 2"),
         ("skopt", {"estimater": "GP"}, "did you mean 'estimator'.*knows estimator, acquisition"),
         ("skopt", {"acquisition": "gp_hedge"}, "acquisition: .*'EI', 'LCB' or 'PI'"),
         ("skopt", {"estimator": "ET", "acq_optimizer": "lbfgs"}, "gradients.*use sampling"),

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from asktell.errors import EngineError
 from asktell.optimize.engines.options import (
+    GaussianProcessOptions,
     GridOptions,
     Options,
     RandomOptions,
@@ -21,12 +22,13 @@ from asktell.optimize.history import Engine
 from asktell.space import Space
 
 ENGINES: Mapping[str, type[Options]] = {
+    "gp": GaussianProcessOptions,
     "grid": GridOptions,
     "random": RandomOptions,
     "skopt": ScikitOptimizeOptions,
     "sobol": SobolOptions,
 }
-PLANNED = ("botorch", "gp", "optuna")
+PLANNED = ("botorch", "optuna")
 
 
 def create(
@@ -47,6 +49,10 @@ def create(
         raise EngineError("\n".join(problems))
     chosen = ENGINES[name](**(options or {}))
     match chosen:
+        case GaussianProcessOptions():
+            from asktell.optimize.engines.gp import GaussianProcess
+
+            return GaussianProcess(space, seed, initial, chosen)
         case ScikitOptimizeOptions():
             from asktell.optimize.engines.scikit_optimize import ScikitOptimize
 
@@ -68,7 +74,7 @@ def create(
 def check_options(name: str, options: Mapping[str, Any], objectives: int = 1) -> list[str]:
     """What keeps the engine from running with these options, in sentences; empty when nothing does."""
     if name in PLANNED:
-        return [f"engine '{name}' comes with a later version; use skopt"]
+        return [f"engine '{name}' comes with a later version; use gp or skopt"]
     if name not in ENGINES:
         return [f"there is no engine '{name}'{_did_you_mean(name, ENGINES)}; engines: {', '.join(ENGINES)}"]
     problems = []
@@ -76,6 +82,10 @@ def check_options(name: str, options: Mapping[str, Any], objectives: int = 1) ->
         chosen = ENGINES[name](**options)
     except ValidationError as error:
         return [_explain(name, item["loc"], item["type"], item["msg"]) for item in error.errors()]
+    if isinstance(chosen, GaussianProcessOptions) and objectives != 1:
+        problems.append(
+            f"engine 'gp' handles one objective, this study has {objectives}; use random, sobol or grid"
+        )
     if isinstance(chosen, ScikitOptimizeOptions):
         if objectives != 1:
             problems.append(

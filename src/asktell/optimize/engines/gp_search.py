@@ -74,6 +74,7 @@ class Search:
         self._is_real = np.array([isinstance(p, Real) for p in self._parameters])
         self._is_unordered = np.array([isinstance(p, Categorical | Boolean) for p in self._parameters])
         self._is_conditional = np.array([p.when is not None for p in self._parameters])
+        self._parents = {parent for p in self._parameters for parent in p.when or ()}
         self._is_plain = bool(
             self._is_real.all() and not space.constraints and not self._is_conditional.any()
         )
@@ -168,15 +169,17 @@ class Search:
         self, criterion: Criterion, unit: Array, values: Array, rng: np.random.Generator
     ) -> tuple[Array, Array]:
         """Each point to its best neighbour, for as long as that is better."""
+        unit, values, moving = unit.copy(), values.copy(), np.arange(len(unit))
         for _ in range(_MAX_STEPS):
-            neighbours = [list(self._neighbours(u, rng)) for u in unit]
-            most = max(map(len, neighbours))
+            neighbours = [list(self._neighbours(u, rng)) for u in unit[moving]]
+            most = max(map(len, neighbours), default=0)
             # Lists of equal length, so that each turn has one neighbour of every point.
             turns = [np.array([near[k % len(near)] for near in neighbours]) for k in range(most)]
-            moved, better = self._improve(criterion, unit, values, turns)
-            if np.array_equal(moved, unit):
+            if not turns:
                 break
-            unit, values = moved, better
+            moved, better = self._improve(criterion, unit[moving], values[moving], turns)
+            has_moved = better > values[moving]
+            unit[moving], values[moving], moving = moved, better, moving[has_moved]
         return unit, values
 
     def _improve(
@@ -197,7 +200,10 @@ class Search:
         return np.where(is_better[:, None], moved, unit), np.where(is_better, table[chosen, points], values)
 
     def _neighbours(self, u: Array, rng: np.random.Generator) -> Iterator[Array]:
-        """Places one discrete step away from the point at u, (d,), and u itself."""
+        """Places one discrete step away from the point at u, (d,), and u itself.
+
+        A step that may activate other parameters comes several times, with values drawn for these.
+        """
         yield u
         params = self._space.from_unit(u)
         for column, (name, parameter) in enumerate(zip(self._space.columns, self._parameters, strict=True)):
@@ -208,9 +214,8 @@ class Search:
                 near = u.copy()
                 near[column] = place
                 yield near
-                is_inactive = self._is_conditional & (u == INACTIVE)
-                for _ in range(_VARIANTS if is_inactive.any() else 0):
-                    yield np.where(is_inactive, rng.random(len(u)), near)
+                for _ in range(_VARIANTS if name in self._parents else 0):
+                    yield np.where(self._is_conditional & (u == INACTIVE), rng.random(len(u)), near)
 
     def _feasible(self, unit: Array) -> Array:
         places, is_feasible = self._project(unit)
