@@ -2,9 +2,9 @@
 
     python benchmarks/utilisation.py [--trials 200] [--seconds 0.5] [--workers 2]
 
-Utilisation is busy slot time (an attempt's duration on its worker: process start, evaluation,
-supervision, collection and journaling of the result) by live slot time (from the first start of an attempt to
-the last end, for each slot). Prints one line per setting; run it on an otherwise idle machine.
+Utilisation is busy slot time (from an attempt's start on its worker to its end: process start, evaluation,
+supervision, collection of the result) by live slot time (from the first start to the last end, for each
+slot). Prints one line per setting; run it on an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -22,11 +22,9 @@ OBJECTIVE = "import time\n\n\ndef evaluate(x, seconds):\n    time.sleep(seconds)
 
 def utilisation(ds: xr.Dataset) -> float:
     """Busy by live slot time over a finished study."""
-    by_worker = ds[["duration"]].groupby(ds.worker.astype(str)).sum()
-    busy = float(by_worker.duration.sum())
-    start = ds.started_at.min()
-    live = float((ds.ended_at.max() - start) / 1e9) * by_worker.sizes["worker"]
-    return busy / live
+    busy = (ds.ended_at - ds.started_at).sum()
+    live = (ds.ended_at.max() - ds.started_at.min()) * len(set(ds.worker.values))
+    return float(busy / live)
 
 
 def measure(trials: int, seconds: float, workers: int, ahead: int, isolation: str) -> float:
