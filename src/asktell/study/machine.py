@@ -35,8 +35,9 @@ from asktell.records import (
     Submitted,
     Superseded,
 )
+from asktell.study.results import schema_of, what_is_wrong, without_bytes
 from asktell.study.rules import Rules, is_feasible
-from asktell.trial import ArrayRecord, Cause, Origin, Outcome, Params, Status, Trial
+from asktell.trial import Cause, Origin, Outcome, Params, Status, Trial
 
 Key = tuple[int, int]
 """(trial number, attempt)"""
@@ -176,41 +177,13 @@ class StudyMachine:
         if not state.is_open:
             return [Superseded(*key, outcome, at)]
         if outcome.status is Status.COMPLETED:
-            if (problem := self._value_problem(outcome) or self._schema_problem(outcome)) is not None:
+            if problem := what_is_wrong(outcome, self.rules, self.schema):
                 outcome = replace(outcome, status=Status.FAILED, cause=Cause.INVALID_RESULT, error=problem)
             elif self.schema is None and outcome.arrays:
-                return [_schema_of(outcome, at), Ended(*key, outcome, at)]
+                return [schema_of(outcome, at), Ended(*key, outcome, at)]
         if outcome.status is Status.FAILED and state.failures < self.rules.retries:
             return [Retried(*key, outcome, at)]
         return [Ended(*key, outcome, at)]
-
-    def _value_problem(self, outcome: Outcome) -> str | None:
-        for name in (*self.rules.signs, *self.rules.bounds):
-            if not math.isfinite(outcome.values.get(name, math.nan)):
-                found = outcome.values.get(name, "missing")
-                kind = "objective" if name in self.rules.signs else "outcome constraint"
-                return f"{kind} '{name}' is {found}"
-        return None
-
-    def _schema_problem(self, outcome: Outcome) -> str | None:
-        if self.schema is None:
-            return None
-        expected = self.schema.arrays
-        for name in sorted(expected.keys() - outcome.arrays.keys()):
-            return f"output '{name}' is missing; the first trial with outputs had it"
-        for name, array in outcome.arrays.items():
-            if name not in expected:
-                return f"output '{name}' is new; the first trial with outputs did not have it"
-            ours, theirs = _signature(array), _signature(expected[name])
-            if ours != theirs:
-                return f"output '{name}' is {_describe(array)}, this study's is {_describe(expected[name])}"
-        for name, coord in outcome.coords.items():
-            if name in self.schema.coords and coord.values != self.schema.coords[name].values:
-                return (
-                    f"coordinate '{name}' differs from the first trial's, which stands for all; return it as "
-                    "an output instead"
-                )
-        return None
 
     # ---- what is true --------------------------------------------------------------------------
 
@@ -287,7 +260,7 @@ class StudyMachine:
 
     def _conclude(self, state: TrialState, outcome: Outcome) -> None:
         assert state.is_open, f"trial {state.trial.number} is terminal already"
-        state.status, state.outcome, state.row = outcome.status, _without_bytes(outcome), self.n_rows
+        state.status, state.outcome, state.row = outcome.status, without_bytes(outcome), self.n_rows
         self.n_rows += 1
         self._n_ended[outcome.status] = self._n_ended.get(outcome.status, 0) + 1
         del self._open[state.trial.number]
@@ -399,22 +372,3 @@ def replay(rules: Rules, records: Iterable[Record]) -> StudyMachine:
     for record in records:
         machine.apply(record)
     return machine
-
-
-def _without_bytes(outcome: Outcome) -> Outcome:
-    """The outcome without what only the store needs, as every trial's is kept in memory."""
-    arrays = {name: replace(array, inline=None, chunks=()) for name, array in outcome.arrays.items()}
-    return replace(outcome, arrays=arrays, coords={}, metrics=())
-
-
-def _schema_of(outcome: Outcome, at: float) -> SchemaSet:
-    return SchemaSet(_without_bytes(outcome).arrays, outcome.coords, at)
-
-
-def _signature(array: ArrayRecord) -> tuple[str, tuple[int, ...], tuple[str, ...]]:
-    return array.dtype, array.shape, array.dims
-
-
-def _describe(array: ArrayRecord) -> str:
-    dims = ", ".join(f"{dim}: {size}" for dim, size in zip(array.dims, array.shape, strict=True))
-    return f"{array.dtype} ({dims})"
