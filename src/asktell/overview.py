@@ -17,10 +17,21 @@ from asktell.errors import TrialError
 from asktell.inbox import Inbox, Request
 from asktell.journal import holder, replay_driver, segments
 from asktell.progress import Incumbent, Progress, Snapshot, incumbent
-from asktell.records import Closed, Ended, Lost, Opened, Record, Retried, StopRequested, Submitted, Superseded
+from asktell.records import (
+    Added,
+    Closed,
+    Ended,
+    Lost,
+    Opened,
+    Record,
+    Retried,
+    StopRequested,
+    Submitted,
+    Superseded,
+)
 from asktell.session import rules_of, study_directory
 from asktell.study import StudyMachine, TrialState, is_feasible, replay
-from asktell.trial import Cause, Outcome, Status
+from asktell.trial import Cause, Outcome, Status, Trial
 
 HOLDER_TTL_S = 15.0
 """A driver on another host that gives no sign of life for three heartbeats is called dead here.
@@ -103,6 +114,16 @@ class Overview:
             known = f"it has trials 0 to {n - 1}" if n else "it has none yet"
             raise TrialError(f"{self.directory.root} has no trial {number}; {known}")
         return self.study.trials[number]
+
+    def outcome(self, number: int) -> Outcome | None:
+        """What the trial came to, whole: with its metrics; None while it is open."""
+        for record in self.records:
+            match record:
+                case Ended(number=found, outcome=outcome) if found == number:
+                    return outcome
+                case Added(trial=Trial(number=found), outcome=outcome) if found == number:
+                    return outcome
+        return None
 
     def failures(self) -> Mapping[Cause, int]:
         """Failed trials by cause, the most frequent first."""

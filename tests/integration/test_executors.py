@@ -2,13 +2,11 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
+import executor_work
 import pytest
 
-from asktell import records
 from asktell.cluster.local import LocalPool
 from asktell.execute.dask import DaskExecutor
 from asktell.execute.protocol import (
@@ -22,7 +20,6 @@ from asktell.execute.protocol import (
     Woken,
 )
 from asktell.execute.virtual import VirtualExecutor
-from asktell.trial import Outcome, Status
 
 PATIENCE_S = 60.0
 
@@ -57,21 +54,11 @@ class Rig:
         return joined()
 
 
-def _values(task: Task) -> Outcome:
-    return Outcome(Status.COMPLETED, values={"y": float(task.params["x"]) * 2})
-
-
-def _work(task: Task, topic: str) -> Mapping[str, Any]:
-    if task.params.get("hang"):
-        time.sleep(600)
-    if task.params.get("crash"):
-        raise RuntimeError("the disk is full")
-    return records.encode(records.Reported(task.number, task.attempt, task.token, _values(task), 0.0))
-
-
 @pytest.fixture
 def virtual() -> Iterator[Rig]:
-    executor = VirtualExecutor(_values, lambda task: 600.0 if task.params.get("hang") else 1.0, slots=2)
+    executor = VirtualExecutor(
+        executor_work.values, lambda task: 600.0 if task.params.get("hang") else 1.0, slots=2
+    )
     executor.start()
     yield Rig(executor, lambda slot: executor.leave(slot, executor.now()))
     executor.close()
@@ -79,7 +66,7 @@ def virtual() -> Iterator[Rig]:
 
 @pytest.fixture
 def dask() -> Iterator[Rig]:
-    executor = DaskExecutor(LocalPool(2), _work)
+    executor = DaskExecutor(LocalPool(2), executor_work.work)
     executor.start()
 
     def kill(slot: str) -> None:
@@ -161,8 +148,17 @@ def test_dask_a_killed_worker_is_replaced(dask: Rig) -> None:
     assert dask.slots(3)[2] != victim
 
 
+def test_dask_a_worker_that_is_lost_with_its_nanny_is_replaced(dask: Rig) -> None:
+    victim = dask.slots()[0]
+    cluster = dask.executor._pool._cluster  # type: ignore[attr-defined]
+    nanny = next(nanny for nanny in cluster.workers.values() if nanny.worker_address == victim)
+    cluster.sync(nanny.close)
+    dask.until(lambda event: isinstance(event, SlotLeft) and event.slot == victim)
+    assert victim not in dask.slots(3)[2:]
+
+
 def test_dask_a_frozen_worker_is_given_up_and_replaced() -> None:
-    executor = DaskExecutor(LocalPool(1, heartbeat_s=2.0), _work)
+    executor = DaskExecutor(LocalPool(1, heartbeat_s=2.0), executor_work.work)
     executor.start()
     rig = Rig(executor, lambda _: None)
     try:

@@ -80,7 +80,7 @@ def show(study: Path, number: int, as_json: bool) -> None:
                 "status": state.status,
                 "row": state.row,
                 "attempts": [_attempt_json(view) for view in attempts],
-                "outcome": _outcome_json(state.outcome),
+                "outcome": _outcome_json(found.outcome(number)),
                 "folder": folder if folder.is_dir() else None,
             }
         )
@@ -123,7 +123,7 @@ def logs(study: Path, number: int, attempt: int | None) -> None:
 
 def _echo_trial(found: Overview, n: int) -> None:
     state = found.trial(n)
-    trial, outcome, folder = state.trial, state.outcome, found.directory.trial(n)
+    trial, outcome, folder = state.trial, found.outcome(n), found.directory.trial(n)
     origin = f"{trial.origin}{f' of engine {trial.engine}' if trial.engine else ''}"
     if trial.acquisition is not None:
         origin += f", acquisition {number(trial.acquisition)}"

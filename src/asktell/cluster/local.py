@@ -21,9 +21,6 @@ CONNECT_TIMEOUT_S = 30.0
 CONFIG = {
     # A task that loses its worker is the loop's affair: dask must not run it again by itself.
     "distributed.scheduler.allowed-failures": 0,
-    # A nanny brings its worker back; on a busy machine that can take longer than dask waits for it
-    # before it removes the nanny for good.
-    "distributed.deploy.lost-worker-timeout": "10min",
     "distributed.worker.daemon": False,
     "distributed.comm.timeouts.connect": "60s",
     "distributed.admin.large-graph-warning-threshold": "1GiB",
@@ -83,8 +80,8 @@ class LocalPool:
 
     def keep(self, live: Sequence[str]) -> None:
         """Kill workers that the scheduler has given up (frozen ones); their nannies start new ones."""
-        if len(self._cluster.worker_spec) < self.workers:
-            logger.warning("dask has given up a worker for good: starting a new one")
+        if len(self._cluster.workers) < self.workers:
+            # dask removes a worker that its nanny has not brought back within 15 s, and starts no other.
             self._cluster.scale(self.workers)
         self._seen.update(live)
         now = time.monotonic()
