@@ -25,7 +25,7 @@ from asktell.optimize.surrogate.kernel import Hyperparameters, Kernel
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-COARSE, FINE = 64, 256
+COARSE, FINE = 64, 200
 """Points for the search from afar, and for the last steps: a fit costs the same however many there are."""
 
 _COARSE_STEPS, _FINE_STEPS = 30, 12
@@ -93,19 +93,22 @@ def negative_log_posterior(theta: Array, features: Features, inputs: Array, y: A
     kernel = Kernel(features, hyper)
     a = inputs / hyper.length_scales[features.column]
     signal, slope = kernel.with_slope(a, a)
-    covariance = signal + hyper.noise * np.eye(n)
-    lower, failure = lapack.dpotrf(covariance, lower=1, clean=0)
+    covariance = signal.copy()
+    covariance.flat[:: n + 1] += hyper.noise
+    lower, failure = lapack.dpotrf(covariance, lower=1, clean=1)
     if failure:
         return _NOT_DEFINITE, np.zeros(d + 2)
     alpha = lapack.dpotrs(lower, y, lower=1)[0]
-    half = np.tril(lapack.dpotri(lower, lower=1)[0])
-    w = half + np.tril(half, -1).T - np.outer(alpha, alpha)
+    half = lapack.dpotri(lower, lower=1)[0]  # the inverse, zeros above its diagonal
+    w = half + half.T
+    w.flat[:: n + 1] *= 0.5
+    w -= np.outer(alpha, alpha)
 
     # dk/dlog l_j = h (difference in feature j / l_j)^2, summed over pairs by expanding the square.
     g = w * slope
     per_feature = (g.sum(axis=1) @ (a * a)) - (a * (g @ a)).sum(axis=0)
     gradient = np.concatenate(
-        [features.by_column(per_feature), [0.5 * (w * signal).sum(), 0.5 * hyper.noise * np.trace(w)]]
+        [features.by_column(per_feature), [0.5 * np.vdot(w, signal), 0.5 * hyper.noise * np.trace(w)]]
     )
     value = 0.5 * float(y @ alpha) + float(np.log(np.diag(lower)).sum())
     mean, deviation = _prior(d)

@@ -4,6 +4,8 @@ n, m  points                     D  features, d  columns
 A, B  (n, D), (m, D) scaled features: each divided by its column's length scale
 r     (n, m) sqrt(5) times the distance between rows of A and B
 k     signal (1 + r + r^2 / 3) exp(-r)
+
+Arithmetic is in place: these arrays are large, and most of the time would go into copying them.
 """
 
 from __future__ import annotations
@@ -44,15 +46,22 @@ class Kernel:
 
     def between(self, a: Array, b: Array) -> Array:
         """Covariances of scaled features. (n, D), (m, D) -> (n, m)."""
-        r = distances(a, b)
-        return self.hyper.signal * ((1.0 + r + r * r / 3.0) * np.exp(-r))
+        return self.with_slope(a, b)[0]
 
     def with_slope(self, a: Array, b: Array) -> tuple[Array, Array]:
         """k and h, each (n, m): the derivative of k to row i of `a` is h[i, j] (b[j] - a[i])."""
         r = distances(a, b)
-        decay = self.hyper.signal * np.exp(-r)
-        rest = (1.0 + r) * decay
-        return rest + (r * r / 3.0) * decay, (5.0 / 3.0) * rest
+        decay = np.negative(r)
+        np.exp(decay, out=decay)
+        decay *= self.hyper.signal
+        h = 1.0 + r
+        h *= decay
+        k = np.square(r, out=r)
+        k *= decay
+        k /= 3.0
+        k += h
+        h *= 5.0 / 3.0
+        return k, h
 
     def to_unit(self, gradient: Array) -> Array:
         """A gradient to scaled features, (n, D), as one to the unit cube: (n, d).
@@ -64,5 +73,10 @@ class Kernel:
 
 def distances(a: Array, b: Array) -> Array:
     """sqrt(5) times the Euclidean distance. (n, D), (m, D) -> (n, m)."""
-    squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :] - 2.0 * (a @ b.T)
-    return np.asarray(_SQRT5 * np.sqrt(np.maximum(squares, 0.0)))
+    r: Array = a @ b.T
+    r *= -2.0
+    r += (a * a).sum(axis=1)[:, None]
+    r += (b * b).sum(axis=1)
+    np.sqrt(np.maximum(r, 0.0, out=r), out=r)
+    r *= _SQRT5
+    return r
