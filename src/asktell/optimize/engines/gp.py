@@ -34,7 +34,7 @@ from asktell.optimize.acquisition import (
 from asktell.optimize.engines.designs import Design, as_many_as_there_are
 from asktell.optimize.engines.gp_criterion import Limit, Penaliser, Predicts, Sum
 from asktell.optimize.engines.gp_model import Model
-from asktell.optimize.engines.gp_rows import local_rows, settled
+from asktell.optimize.engines.gp_rows import local_centre, local_rows, settled
 from asktell.optimize.engines.gp_search import Region, Search
 from asktell.optimize.engines.options import GaussianProcessOptions, Pending
 from asktell.optimize.history import History, Proposal
@@ -72,6 +72,7 @@ class _View:
     posterior: Posterior
     region: Region
     best: Array | None  # (S,); None where no point told is feasible
+    centre: Array  # (d,): where to look, if not everything is looked at
 
 
 class GaussianProcess:
@@ -147,11 +148,15 @@ class GaussianProcess:
         if self._options.pending not in _NOT_CONDITIONED:
             is_shown |= history.is_pending
         rows = np.flatnonzero(is_shown)
-        near = None
+        centre, near = history.unit[local_centre(z, rng)], None
         if len(rows) > self._options.max_points:
             points = kernel.scaled(history.unit[rows])
             chosen, close = local_rows(
-                points, z[rows], history.is_pending[rows], self._options.max_points, rng
+                points,
+                kernel.scaled(centre[None, :])[0],
+                z[rows],
+                history.is_pending[rows],
+                self._options.max_points,
             )
             near, rows = rows[close], rows[chosen]
         points = kernel.scaled(history.unit[rows])
@@ -165,6 +170,7 @@ class GaussianProcess:
             posterior=posterior,
             region=self._region(history, rows, posterior, near),
             best=_best(history, rows, posterior),
+            centre=centre,
         )
 
     def _fit_rows(self, history: History) -> Mask:
@@ -215,27 +221,27 @@ class GaussianProcess:
         return Sum(
             objective=None if view.best is None else objective,
             utility=utility,
-            limits=self._limits(history, rng),
+            limits=self._limits(history, view.centre),
             penaliser=penaliser,
             is_linear=options.acquisition in ("ei", "pi"),
         )
 
-    def _limits(self, history: History, rng: np.random.Generator) -> list[Limit]:
+    def _limits(self, history: History, centre: Array) -> list[Limit]:
         """What a point has to fulfil besides being good: success, and outcomes within their bounds."""
         limits = []
         if history.is_failed.any():
             has_ended = ~history.is_pending
             label = np.where(history.is_failed, 1.0, -1.0)
-            quantity, scale = self._quantity(self._failure, history, label, has_ended, rng)
+            quantity, scale = self._quantity(self._failure, history, label, has_ended, centre)
             limits.append(Limit(quantity, -np.inf, scale(0.0), is_success=True))
         for name, (low, high) in history.outcome_bounds.items():
             model = self._outcomes.setdefault(name, self._new_model())
-            quantity, scale = self._quantity(model, history, history.outcomes[name], history.is_told, rng)
+            quantity, scale = self._quantity(model, history, history.outcomes[name], history.is_told, centre)
             limits.append(Limit(quantity, scale(low), scale(high)))
         return limits
 
     def _quantity(
-        self, model: Model, history: History, values: Array, is_known: Mask, rng: np.random.Generator
+        self, model: Model, history: History, values: Array, is_known: Mask, centre: Array
     ) -> tuple[Posterior, Callable[[float], float]]:
         """The surrogate of values, (N,), where they are known, and how a bound of them is scaled.
 
@@ -247,12 +253,14 @@ class GaussianProcess:
         points = kernel.scaled(history.unit[rows])
         if len(rows) > self._options.max_points:
             none = np.zeros(len(rows), dtype=bool)
-            chosen, _ = local_rows(points, values[rows], none, self._options.max_points, rng)
+            chosen, _ = local_rows(
+                points, kernel.scaled(centre[None, :])[0], values[rows], none, self._options.max_points
+            )
             rows, points = rows[chosen], points[chosen]
-        centre, spread = float(values[is_known].mean()), float(values[is_known].std()) or 1.0
-        z = (values[rows] - centre) / spread
+        mean, spread = float(values[is_known].mean()), float(values[is_known].std()) or 1.0
+        z = (values[rows] - mean) / spread
         posterior = Posterior(kernel, points, model.factor(kernel, points), z[:, None])
-        return posterior, lambda bound: (bound - centre) / spread
+        return posterior, lambda bound: (bound - mean) / spread
 
     def _details(self, view: _View, history: History) -> dict[str, Any]:
         hyper = view.posterior.hyper

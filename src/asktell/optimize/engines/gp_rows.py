@@ -40,20 +40,28 @@ def settled(is_pending: Mask) -> int:
     return largest
 
 
-def local_rows(
-    points: Array, losses: Array, is_pending: Mask, limit: int, rng: np.random.Generator
-) -> tuple[Indices, Indices]:
-    """`limit` rows to be conditioned on, ascending, and those of them that are near its centre.
+def local_centre(losses: Array, rng: np.random.Generator) -> int:
+    """The row around which to look: one of the best points told, one time in four any of them.
 
-    points: (N, D) scaled; losses: (N,), NaN where there is none; more than `limit` rows.
-    The centre is one of the best points, one time in four any point: what a proposal is compared
-    within is the neighbourhood of the centre, half of the rows. A quarter are pending points near it;
-    the rest are the best points of all, and some of every age for the shape of the whole.
+    losses: (N,), NaN where there is none.
+    """
+    by_loss = np.argsort(losses, kind="stable")[: np.isfinite(losses).sum()]  # NaN comes last
+    return int(rng.choice(by_loss if rng.random() < _ELSEWHERE else by_loss[:_BEST]))
+
+
+def local_rows(
+    points: Array, centre: Array, losses: Array, is_pending: Mask, limit: int
+) -> tuple[Indices, Indices]:
+    """`limit` rows to be conditioned on, ascending, and those of them that are near the centre.
+
+    points: (N, D) scaled, N > limit; centre: (D,); losses: (N,), NaN where there is none.
+    Half of the rows are the neighbourhood of the centre, within which a proposal is made. Up to a
+    quarter are pending points near it; the rest are the best points of all, and some of every age
+    for the shape of the whole.
     """
     told = np.flatnonzero(~is_pending)
     by_loss = told[np.argsort(losses[told], kind="stable")]
-    centre = rng.choice(told) if rng.random() < _ELSEWHERE else rng.choice(by_loss[:_BEST])
-    by_distance = np.argsort(((points - points[centre]) ** 2).sum(axis=1), kind="stable")
+    by_distance = np.argsort(((points - centre) ** 2).sum(axis=1), kind="stable")
     running = by_distance[is_pending[by_distance]][: limit // 4]
     near = by_distance[~is_pending[by_distance]][: limit // 2]
     best = by_loss[: limit // 8]

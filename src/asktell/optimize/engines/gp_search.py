@@ -101,7 +101,9 @@ class Search:
 
     def _candidates(self, region: Region, rng: np.random.Generator) -> Array:
         """Places of feasible points, all over the region and around its centres: (q, d)."""
-        everywhere = region.low + (region.high - region.low) * rng.random((UNIFORM, self._space.dims))
+        uniform = rng.random((UNIFORM, self._space.dims))
+        within = region.low + (region.high - region.low) * uniform
+        everywhere = np.where(self._is_unordered, uniform, within)
         near = self._around(region, 10.0 ** rng.uniform(-2.5, -0.3, LOCAL), rng)
         found = self._feasible(np.concatenate([everywhere, near]))
         if len(found) < _RARE:
