@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -104,7 +104,7 @@ class Ledger:
                 group = self.parts.optimizer.propose(count - len(asked))
             except SpaceExhausted as error:
                 logger.info("%s", error)
-                self.study.is_exhausted = True
+                self.study.exhaust()
                 break
             at = clock()
             group = [replace(trial, asked_at=at) for trial in group]
@@ -112,14 +112,16 @@ class Ledger:
             asked += group
         return asked
 
-    def adopt(self, requests: Iterable[tuple[str, Request]], at: float) -> None:
+    def adopt(self, at: float) -> None:
         """Take people's commands into the journal; one that does not fit is reported and left out."""
-        for source, request in requests:
+        for source, request in self.parts.inbox.requests(self.study.sources):
+            if isinstance(request, StopRequested) and request.at < self.parts.journal.opened.at:
+                continue  # it was asked of an earlier driver
             try:
                 record = self._adopted(source, request, at)
             except (SpaceError, TrialError) as error:
                 logger.error("%s: a request was left out: %s", source, error)
-                self.study.sources.add(source)
+                self.study.leave_out(source)
             else:
                 self.commit([record])
 
@@ -204,12 +206,7 @@ class Loop:
     def _begin(self, at: float) -> None:
         self._ledger.harvest(at)
         self._ledger.commit(self._study.abandon(at))
-        requests = self._parts.inbox.requests(self._study.sources)
-        self._ledger.adopt([item for item in requests if not self._is_stale(item[1])], at)
-
-    def _is_stale(self, request: Request) -> bool:
-        """A stop that was asked of an earlier driver is not meant for this one."""
-        return isinstance(request, StopRequested) and request.at < self._parts.journal.opened.at
+        self._ledger.adopt(at)
 
     def _handle(self, event: ExecutorEvent) -> None:
         at = self._executor.now()
@@ -227,7 +224,7 @@ class Loop:
                 self._ledger.commit(self._study.on(event, at))
 
     def _tick(self, at: float) -> None:
-        self._ledger.adopt(self._parts.inbox.requests(self._study.sources), at)
+        self._ledger.adopt(at)
         self._parts.heart.check()
         for observer in self._parts.observers:
             observer.on_tick(at)

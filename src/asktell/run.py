@@ -19,14 +19,14 @@ from typing import Any, Self
 from asktell.config import StudyConfig, check_resume, from_resolved, load, parse, resolved
 from asktell.directory import StudyDirectory, write_json
 from asktell.durable import replace_files
-from asktell.errors import ConfigError, StudyError, TrialError
+from asktell.errors import ConfigError, Problem, StudyError, TrialError
 from asktell.execute.protocol import Executor, MetricsLogged
 from asktell.loop import STOP, Loop
+from asktell.overview import read_study
 from asktell.progress import Incumbent, Progress, Snapshot, incumbent
 from asktell.records import Closed, Ended, Enqueued, Record
 from asktell.session import Session, optimizer_of, study_directory, width_of
-from asktell.study import StudyMachine
-from asktell.trial import Outcome, Status, Trial, Value
+from asktell.trial import Cause, Outcome, Status, Trial, Value
 
 Display = Callable[[Snapshot, Record | MetricsLogged | None], None]
 
@@ -74,22 +74,41 @@ def make_executor(session: Session) -> Executor:
     return DaskExecutor(pool, partial(worker.work, spec))
 
 
+class StopSignal:
+    """A signal that may come before there is an executor to be woken by it."""
+
+    def __init__(self) -> None:
+        self._reason = ""
+        self._executor: Executor | None = None
+
+    def attach(self, executor: Executor) -> None:
+        self._executor = executor
+        if self._reason:
+            executor.wake(self._reason)
+
+    def send(self, name: str) -> None:
+        self._reason = f"{STOP}: {name}"
+        if self._executor is not None:
+            self._executor.wake(self._reason)
+
+
 @contextmanager
-def stop_on_signals(executor: Executor) -> Iterator[None]:
+def stop_on_signals() -> Iterator[StopSignal]:
     """SIGINT or SIGTERM once ends the loop in an orderly way; a second one interrupts at once."""
+    signal_ = StopSignal()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield signal_
         return
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def stop(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler)
-        executor.wake(f"{STOP}: {signal.Signals(number).name}")
+        signal_.send(signal.Signals(number).name)
 
     for number in previous:
         signal.signal(number, stop)
     try:
-        yield
+        yield signal_
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -149,9 +168,23 @@ class Study:
         if trials is not None:
             budget = self.config.budget.model_copy(update={"trials": trials})
             self.configure(self.config.model_copy(update={"budget": budget}))
+        with stop_on_signals() as stop:
+            closed = self._run(stop, display, executor, accept_code=accept_code)
+        self._write_best()
+        return closed
+
+    def _run(
+        self,
+        stop: StopSignal,
+        display: Display,
+        executor: Callable[[Session], Executor],
+        *,
+        accept_code: bool,
+    ) -> Closed:
         session = self._open(accept_code=accept_code)
         try:
             runner = executor(session)
+            stop.attach(runner)
             progress = Progress(
                 self.config.name,
                 session.study,
@@ -160,12 +193,9 @@ class Study:
                 display=display,
             )
             session.parts.observers.append(progress)
-            with stop_on_signals(runner):
-                closed = Loop(session.ledger, runner).run()
-            self._write_best(session.study)
+            return Loop(session.ledger, runner).run()
         finally:
             session.close()
-        return closed
 
     def configure(self, config: StudyConfig) -> None:
         """Change cluster, budget, schedule or store from the next session on.
@@ -178,8 +208,13 @@ class Study:
         self.config = config
 
     def _open(self, *, accept_code: bool = False) -> Session:
+        before = from_resolved(self._directory.config).budget.trials
         session = Session(self._directory, self.config, accept_code=accept_code)
         try:
+            trials, asked = self.config.budget.trials, session.study.n_counted
+            if trials is not None and trials != before and trials < asked:
+                problem = f"{asked} trials were asked already, {trials} is a total over all sessions"
+                raise ConfigError([Problem("budget.trials", problem, f"give {asked} or more")])
             replace_files([(self._directory.config, self.config.to_yaml().encode())])
         except BaseException:
             session.close()
@@ -189,8 +224,18 @@ class Study:
     # ---- by hand -------------------------------------------------------------------------------
 
     def ask(self, n: int | None = None) -> Trial | Sequence[Trial]:
-        """The next trial to evaluate, or `n` that are proposed together; journaled before it returns."""
-        trials = self._hold().ledger.ask(1 if n is None else n, time.time)
+        """The next trial to evaluate, or `n` that are proposed together; journaled before it returns.
+
+        Points and results that others have enqueued or added meanwhile are taken in first. The budget
+        is for `run`; who asks by hand stops by hand. Raises StudyError when somebody has asked the
+        study to stop, and when every point of the space was proposed.
+        """
+        session = self._hold()
+        session.ledger.adopt(time.time())
+        if session.study.stop_reason:
+            self._release()
+            raise StudyError(f"{self.path}: {session.study.stop_reason}; ask again to go on all the same")
+        trials = session.ledger.ask(1 if n is None else n, time.time)
         if n is None:
             if not trials:
                 raise StudyError("every point of the space was proposed")
@@ -205,14 +250,12 @@ class Study:
                 raise TrialError(f"trial {number}: tell a value for each of {list(self.config.objectives)}")
             values = {next(iter(self.config.objectives)): float(values)}
         session.parts.optimizer.check(number, values)
-        self._end(
-            number, Outcome(Status.COMPLETED, values=dict(values), started_at=0.0, ended_at=time.time())
-        )
+        self._end(number, Outcome(Status.COMPLETED, values=dict(values), ended_at=time.time()))
 
     def fail(self, number: int, error: str = "") -> None:
         """A trial that `ask` gave has no result."""
         self._hold().parts.optimizer.check(number)
-        self._end(number, Outcome(Status.FAILED, error=error, ended_at=time.time()))
+        self._end(number, Outcome(Status.FAILED, Cause.OBJECTIVE_ERROR, error=error, ended_at=time.time()))
 
     def enqueue(self, params: Mapping[str, Value]) -> None:
         """Let the next `ask` return this point."""
@@ -222,8 +265,9 @@ class Study:
 
     @property
     def best(self) -> Incumbent | None:
-        """The best feasible trial of a single-objective study."""
-        return incumbent(self._hold().study)
+        """The best feasible trial; None before there is one, and with several objectives."""
+        study = self._session.study if self._session is not None else read_study(self.path).study
+        return incumbent(study)
 
     def close(self) -> None:
         """Give the study back (only after `ask` and `tell`; `run` does it by itself)."""
@@ -250,12 +294,13 @@ class Study:
             self._session.close()
             self._session = None
 
-    def _write_best(self, study: StudyMachine) -> None:
-        best = incumbent(study)
-        if best is not None:
-            data: dict[str, Any] = {
-                "number": best.number,
-                "params": dict(best.params),
-                "values": dict(best.values),
-            }
-            write_json(self._directory.best, data)
+    def _write_best(self) -> None:
+        """best.json: the best trial, or with several objectives the front."""
+        found = [
+            {"number": item.number, "params": dict(item.params), "values": dict(item.values)}
+            for item in read_study(self.path).best()
+        ]
+        if found:
+            write_json(
+                self._directory.best, found[0] if len(self.config.objectives) == 1 else {"front": found}
+            )

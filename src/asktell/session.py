@@ -30,7 +30,8 @@ def width_of(config: StudyConfig) -> int:
     """W: slots as configured; by default what this machine's cores allow."""
     if config.cluster.workers is not None:
         return config.cluster.workers
-    return max(1, len(os.sched_getaffinity(0)) // config.cluster.cpus_per_trial)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // config.cluster.cpus_per_trial)
 
 
 def rules_of(config: StudyConfig) -> Rules:

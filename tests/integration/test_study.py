@@ -16,11 +16,11 @@ import studies
 import xarray as xr
 
 import asktell
-from asktell.errors import StudyError, StudyLocked, TrialError
+from asktell.errors import ConfigError, StudyError, StudyLocked, TrialError
 from asktell.execute.protocol import Task
 from asktell.execute.virtual import VirtualExecutor
-from asktell.journal import replay_driver
-from asktell.records import Asked, Ended
+from asktell.journal import Segment, replay_driver
+from asktell.records import Asked, Ended, Enqueued, StopRequested
 from asktell.session import Session
 from asktell.store import verify
 from asktell.trial import Cause, Outcome, Status
@@ -196,3 +196,57 @@ def test_a_changed_objective_is_reported_and_must_be_accepted(tmp_path: Path) ->
     with pytest.raises(StudyError, match="accept"):
         asktell.Study(study.path).run(trials=6, executor=_virtual())
     assert asktell.Study(study.path).run(trials=6, executor=_virtual(), accept_code=True).done
+
+
+def test_a_study_whose_first_trials_all_fail_stops_before_its_budget_is_burnt(tmp_path: Path) -> None:
+    study = _study(tmp_path, trials=500)
+
+    def broken(task: Task) -> Outcome:
+        return Outcome(Status.FAILED, Cause.OBJECTIVE_ERROR, error="NameError: name 'maas' is not defined")
+
+    closed = study.run(executor=lambda _: VirtualExecutor(broken, lambda _: 1.0, slots=3))
+    assert not closed.done
+    assert "maas" in closed.reason
+    assert 20 <= asktell.open(study.path).sizes["trial"] <= 22
+    assert asktell.Study(study.path).run(trials=25, executor=_virtual()).done
+
+
+def test_requests_reach_a_study_that_is_driven_by_hand(tmp_path: Path) -> None:
+    study = _study(tmp_path)
+    with study:
+        study.ask()
+        segment = Segment.create(study.path / "journal", "user")
+        segment.append(Enqueued({"x": 0.25, "y": 0.75}, time.time()))
+        assert study.ask().params == {"x": 0.25, "y": 0.75}
+        segment.append(StopRequested(time.time()))
+        with pytest.raises(StudyError, match="stop was requested"):
+            study.ask()
+        segment.close()
+
+
+def test_looking_at_the_best_does_not_hold_the_study(tmp_path: Path) -> None:
+    study = _study(tmp_path, trials=6)
+    study.run(executor=_virtual())
+    assert study.best is not None
+    assert asktell.Study(study.path).run(trials=8, executor=_virtual()).done
+
+
+def test_with_several_objectives_the_front_is_written(tmp_path: Path) -> None:
+    study = _study(tmp_path, "objectives={f: minimize, g: maximize}", trials=12)
+
+    def two(task: Task) -> Outcome:
+        x = float(task.params["x"])
+        return Outcome(Status.COMPLETED, values={"f": x, "g": x})
+
+    study.run(executor=lambda _: VirtualExecutor(two, lambda _: 1.0, slots=3))
+    assert study.best is None
+    assert len(json.loads((study.path / "best.json").read_text())["front"]) == 12
+
+
+def test_a_total_below_what_was_asked_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    study = _study(tmp_path, trials=6)
+    study.run(executor=_virtual())
+    before = (study.path / "study.yaml").read_text()
+    with pytest.raises(ConfigError, match="6 trials were asked already"):
+        asktell.Study(study.path).run(trials=4, executor=_virtual())
+    assert (study.path / "study.yaml").read_text() == before

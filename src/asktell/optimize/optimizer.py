@@ -18,7 +18,7 @@ import numpy as np
 from asktell.errors import SpaceError, SpaceExhausted, TrialError
 from asktell.optimize import engines
 from asktell.optimize.history import History, Proposal
-from asktell.space import Space
+from asktell.space import Parameter, Space
 from asktell.trial import Origin, Params, Trial
 
 Direction = Literal["minimize", "maximize"]
@@ -47,7 +47,7 @@ class Optimizer:
 
     def __init__(
         self,
-        space: Space,
+        space: Space | Mapping[str, Parameter],
         objectives: Mapping[str, Direction] | None = None,
         *,
         engine: str = "skopt",
@@ -57,7 +57,7 @@ class Optimizer:
         outcome_bounds: Mapping[str, Bounds] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.space = space
+        self.space = space = space if isinstance(space, Space) else Space(space)
         self.objectives: Mapping[str, Direction] = dict(objectives or {"objective": "minimize"})
         wrong = [name for name, way in self.objectives.items() if way not in ("minimize", "maximize")]
         if wrong:

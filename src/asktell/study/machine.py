@@ -43,6 +43,7 @@ Key = tuple[int, int]
 """(trial number, attempt)"""
 
 MANY_LOSSES = 12
+MANY_FAILURES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,6 @@ class StudyMachine:
         self.slots: dict[str, SlotJoined] = {}
         self.is_exhausted = False
         self.n_lost = 0
-        self.last_loss = ""
         self._open: dict[int, TrialState] = {}
         self._n_ended: dict[Status, int] = {}
         self._since_best = 0
@@ -114,7 +114,8 @@ class StudyMachine:
         self._last_at = 0.0
         self._heard: set[Key] = set()
         self._tokens: dict[Key, str] = {}
-        self._losses_in_a_row = 0
+        self._losses_in_a_row, self._last_loss = 0, ""
+        self._failures_at_first, self._last_failure = 0, ""
 
     # ---- what happened -------------------------------------------------------------------------
 
@@ -137,6 +138,14 @@ class StudyMachine:
             case TaskEnded():
                 return self._ended(event, at)
         return []
+
+    def exhaust(self) -> None:
+        """The engine has no new point."""
+        self.is_exhausted = True
+
+    def leave_out(self, source: str) -> None:
+        """A request that does not fit is not to be heard again."""
+        self.sources.add(source)
 
     def abandon(self, at: float) -> list[Record]:
         """Losses of all attempts that a driver which is no more had under way; free of charge."""
@@ -193,7 +202,7 @@ class StudyMachine:
             case Opened():
                 self._end_session(self._last_at)  # a driver that died is charged up to its last record
                 self._session_at, self.stop_reason = record.at, ""
-                self._losses_in_a_row = 0
+                self._losses_in_a_row = self._failures_at_first = 0
             case Closed():
                 self._end_session(record.at)
             case Asked():
@@ -212,7 +221,7 @@ class StudyMachine:
                 self.trials[record.number].losses += record.counts
                 self.n_lost += 1
                 self._losses_in_a_row += record.counts
-                self.last_loss = record.detail
+                self._last_loss = record.detail
             case Retried():
                 self._release(record.number, record.attempt, record.at, record.outcome)
                 self.trials[record.number].failures += 1
@@ -264,6 +273,11 @@ class StudyMachine:
         self.n_rows += 1
         self._n_ended[outcome.status] = self._n_ended.get(outcome.status, 0) + 1
         del self._open[state.trial.number]
+        if outcome.status is Status.FAILED and not self._n_ended.get(Status.COMPLETED):
+            self._failures_at_first += 1
+            self._last_failure = next(iter(outcome.error.splitlines()), str(outcome.cause))
+        else:
+            self._failures_at_first = 0
         if self._is_better(outcome):
             self.best, self._since_best = state.trial.number, 0
         else:
@@ -287,9 +301,7 @@ class StudyMachine:
         """The commands that the state calls for now; empty when there is nothing to do but wait."""
         if self.stop_reason:
             return [Finish(self.stop_reason, done=False)]
-        if self._losses_in_a_row >= max(MANY_LOSSES, 3 * self.rules.schedule.width):
-            # A full disk or a broken installation would fail one point after the other.
-            reason = f"{self._losses_in_a_row} attempts in a row were lost, the last: {self.last_loss}"
+        if reason := self._hopeless():
             return [Finish(reason, done=False)]
         waiting = [state for state in self._open.values() if state.status is Status.WAITING]
         submits: list[Command] = [
@@ -308,6 +320,19 @@ class StudyMachine:
             left=self._left(),
         )
         return [Ask(count)] if count else []
+
+    def _hopeless(self) -> str:
+        """Why going on would only burn the budget, or ''.
+
+        A full disk or a broken installation loses one attempt after the other, a misspelt name in the
+        objective fails one trial after the other. Each session starts to count anew.
+        """
+        width = self.rules.schedule.width
+        if self._losses_in_a_row >= max(MANY_LOSSES, 3 * width):
+            return f"{self._losses_in_a_row} attempts in a row were lost, the last: {self._last_loss}"
+        if self._failures_at_first >= max(MANY_FAILURES, 3 * width):
+            return f"all of the first {self._failures_at_first} trials failed, the last: {self._last_failure}"
+        return ""
 
     def _free_slots(self) -> Iterator[str]:
         """Slots in the order in which to fill them, once for each task that they can take."""
@@ -352,10 +377,6 @@ class StudyMachine:
     def elapsed_s(self, at: float) -> float:
         """Wall time of all sessions."""
         return self.wall_s + (at - self._session_at if self._session_at is not None else 0.0)
-
-    @property
-    def open_trials(self) -> Iterable[TrialState]:
-        return self._open.values()
 
     @property
     def counts(self) -> Mapping[Status, int]:
