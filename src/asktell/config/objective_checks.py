@@ -23,8 +23,8 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 @dataclass(frozen=True, slots=True)
-class _Caller:
-    """What a function will be called with. conditional: parameters that some trials do not have."""
+class _Inputs:
+    """What an evaluation is given. conditional: parameters that some trials do not have."""
 
     parameters: Collection[str]
     conditional: Collection[str]
@@ -33,24 +33,24 @@ class _Caller:
 def check_evaluate(config: StudyConfig, parameters: Collection[str]) -> Iterator[Fault]:
     """Faults of the `evaluate` section; `parameters` as for `check_study`."""
     evaluate = config.evaluate
-    conditional = [name for name, item in config.space.items() if item.when]
+    inputs = _Inputs(parameters, [name for name, item in config.space.items() if item.when])
     for index, text in enumerate(evaluate.valid):
         if (fault := expression_fault(text, ("evaluate", "valid", index))) is not None:
             yield fault
     if evaluate.call is not None and evaluate.command is not None:
         yield Fault(("evaluate", "command"), "there is a call, too", "keep one of call and command")
     elif evaluate.call is not None:
-        yield from _check_call(evaluate, _Caller(parameters, conditional))
+        yield from _check_call(evaluate, inputs)
     elif evaluate.command is not None:
-        yield from _check_command(evaluate, parameters)
+        yield from _check_command(evaluate, inputs)
         yield from _check_results(config)
     else:
         remedy = "write call: objective.py:evaluate, or command: [program, argument, ...]"
         yield Fault(("evaluate",), "says neither call nor command", remedy)
-    yield from _check_templates(evaluate, parameters)
+    yield from _check_templates(evaluate, inputs)
 
 
-def _check_call(evaluate: EvaluateConfig, caller: _Caller) -> Iterator[Fault]:
+def _check_call(evaluate: EvaluateConfig, inputs: _Inputs) -> Iterator[Fault]:
     path = ("evaluate", "call")
     module, colon, function = (evaluate.call or "").rpartition(":")
     is_file = module.endswith(".py")
@@ -64,7 +64,7 @@ def _check_call(evaluate: EvaluateConfig, caller: _Caller) -> Iterator[Fault]:
         yield Fault(("evaluate", "isolation"), message, "use fork or fresh, or drop the limits")
     file = evaluate.folder / (module if is_file else f"{module.replace('.', '/')}.py")
     if file.is_file():
-        yield from _check_function(file, function, caller)
+        yield from _check_function(file, function, inputs)
     elif is_file:
         beside = [item.name for item in evaluate.folder.glob("*.py")]
         yield Fault(
@@ -80,7 +80,7 @@ def _check_call(evaluate: EvaluateConfig, caller: _Caller) -> Iterator[Fault]:
             yield Fault(path, f"there is no module {top!r} here", "install it, or correct its name")
 
 
-def _check_function(file: Path, function: str, caller: _Caller) -> Iterator[Fault]:
+def _check_function(file: Path, function: str, inputs: _Inputs) -> Iterator[Fault]:
     path = ("evaluate", "call")
     try:
         tree = ast.parse(file.read_bytes())
@@ -100,7 +100,7 @@ def _check_function(file: Path, function: str, caller: _Caller) -> Iterator[Faul
         case ast.AsyncFunctionDef():
             yield Fault(path, f"{function} is async", "write a plain def")
         case ast.FunctionDef(decorator_list=[]) | ast.Lambda() as node:
-            yield from _check_signature(function, node.args, caller)
+            yield from _check_signature(function, node.args, inputs)
 
 
 def _top_level_names(body: list[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
@@ -122,7 +122,7 @@ def _top_level_names(body: list[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
                     yield from _top_level_names(handler.body)
 
 
-def _check_signature(function: str, args: ast.arguments, caller: _Caller) -> Iterator[Fault]:
+def _check_signature(function: str, args: ast.arguments, inputs: _Inputs) -> Iterator[Fault]:
     path = ("evaluate", "call")
     plain = [arg.arg for arg in args.args]
     keyword_only = [arg.arg for arg in args.kwonlyargs]
@@ -134,19 +134,19 @@ def _check_signature(function: str, args: ast.arguments, caller: _Caller) -> Ite
         yield Fault(path, f"{function} takes arguments by position only", "remove the '/': they come by name")
         return
     if args.kwarg is None:
-        for name in caller.parameters:
+        for name in inputs.parameters:
             if name not in {*plain, *keyword_only}:
                 remedy = f"write def {function}(..., {name}), or **parameters to take any"
                 yield Fault(path, f"{function} does not take the parameter {name!r}", remedy)
-    for name in sorted(required - set(caller.parameters)):
-        remedy = did_you_mean(name, caller.parameters, f"add it to space, or give it a default: {name}=...")
+    for name in sorted(required - set(inputs.parameters)):
+        remedy = did_you_mean(name, inputs.parameters, f"add it to space, or give it a default: {name}=...")
         yield Fault(path, f"{function} needs {name!r}, which is no parameter", remedy)
-    for name in sorted(required & set(caller.conditional)):
+    for name in sorted(required & set(inputs.conditional)):
         message = f"{function} needs {name!r}, which some trials do not have (its `when`)"
         yield Fault(path, message, f"give it a default: {name}=None")
 
 
-def _check_command(evaluate: EvaluateConfig, parameters: Collection[str]) -> Iterator[Fault]:
+def _check_command(evaluate: EvaluateConfig, inputs: _Inputs) -> Iterator[Fault]:
     path = ("evaluate", "command")
     command = evaluate.command
     if isinstance(command, str) and not evaluate.shell:
@@ -156,7 +156,7 @@ def _check_command(evaluate: EvaluateConfig, parameters: Collection[str]) -> Ite
         yield Fault(path, "is a list, but shell is true", "write one text, or drop shell")
     if not command:
         yield Fault(path, "is empty", "write [program, argument, ...]")
-    known = [*parameters, *PLACEHOLDERS]
+    known = [*inputs.parameters, *PLACEHOLDERS]
     for text in [command] if isinstance(command, str) else command or []:
         try:
             placeholders = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
@@ -168,7 +168,9 @@ def _check_command(evaluate: EvaluateConfig, parameters: Collection[str]) -> Ite
                 name, known, "add it to space, or write {{ and }} for braces that are meant"
             )
             yield Fault(path, f"{{{name}}} is no parameter", remedy)
-    for name in sorted(PLACEHOLDERS & set(parameters)):
+        for name in sorted(placeholders & set(inputs.conditional)):
+            yield _inactive(path, f"{{{name}}}", name)
+    for name in sorted(PLACEHOLDERS & set(inputs.parameters)):
         yield Fault(("space", name), f"{{{name}}} means something else in a command", "rename the parameter")
 
 
@@ -196,7 +198,7 @@ def _check_results(config: StudyConfig) -> Iterator[Fault]:
             yield Fault(("objectives", name), "nothing in evaluate.result gives it", remedy)
 
 
-def _check_templates(evaluate: EvaluateConfig, parameters: Collection[str]) -> Iterator[Fault]:
+def _check_templates(evaluate: EvaluateConfig, inputs: _Inputs) -> Iterator[Fault]:
     rendered: dict[str, str] = {"params.json": "the parameters", "stdout": "the log", "stderr": "the log"}
     for index, name in enumerate(evaluate.templates):
         path = ("evaluate", "templates", index)
@@ -210,11 +212,12 @@ def _check_templates(evaluate: EvaluateConfig, parameters: Collection[str]) -> I
             remedy = did_you_mean(name, beside, "create it, or correct its name")
             yield Fault(path, f"there is no file {file}", remedy)
             continue
-        yield from _check_template(file, [*parameters, *PLACEHOLDERS], path)
+        yield from _check_template(file, inputs, path)
 
 
-def _check_template(file: Path, known: Collection[str], path: tuple[str | int, ...]) -> Iterator[Fault]:
+def _check_template(file: Path, inputs: _Inputs, path: tuple[str | int, ...]) -> Iterator[Fault]:
     import jinja2.meta  # only studies with templates pay for it
+    from jinja2 import nodes
 
     environment = jinja2.Environment()
     try:
@@ -225,6 +228,27 @@ def _check_template(file: Path, known: Collection[str], path: tuple[str | int, .
     except UnicodeDecodeError:
         yield Fault(path, f"{file} is not UTF-8 text", "save it as UTF-8")
         return
+    known = [*inputs.parameters, *PLACEHOLDERS]
     for name in sorted(jinja2.meta.find_undeclared_variables(tree) - set(known)):
         remedy = did_you_mean(name, known, "add it to space, or set it in the template")
         yield Fault(path, f"{file} uses {name!r}, which is no parameter", remedy)
+    # A bare {{ t }} outside every block is rendered in each trial, unless a name may come from elsewhere.
+    elsewhere = (
+        nodes.Assign,
+        nodes.AssignBlock,
+        nodes.Extends,
+        nodes.FromImport,
+        nodes.Import,
+        nodes.Include,
+        nodes.Macro,
+    )
+    if not any(tree.find_all(elsewhere)):
+        outputs = [part for node in tree.body if isinstance(node, nodes.Output) for part in node.nodes]
+        bare = {part.name for part in outputs if isinstance(part, nodes.Name)}
+        for name in sorted(bare & set(inputs.conditional)):
+            yield _inactive(path, f"{file} uses {name!r}, which", name)
+
+
+def _inactive(path: tuple[str | int, ...], what: str, name: str) -> Fault:
+    remedy = f"use a template with {{% if {name} is defined %}}"
+    return Fault(path, f"{what} is inactive in some trials (its `when`)", remedy)

@@ -106,7 +106,9 @@ def override(source: Source, settings: Sequence[str], environ: Mapping[str, str]
         section = source.data
         for depth, name in enumerate(path[:-1], start=1):
             inner = section.get(name)
-            section[name] = inner = {} if inner is None else inner
+            if inner is None:
+                section[name] = inner = {}
+                source.marks.setdefault(path[:depth], Mark(SET, 0))
             if not isinstance(inner, dict):
                 source.report(
                     path,

@@ -127,6 +127,7 @@ def test_set_overrides_the_file(folder: Path) -> None:
     ("setting", "message"),
     [
         ("budget.trails=20", "--set: budget.trails: is not a key that asktell knows; did you mean 'trials'"),
+        ("optimiser.seed=1", "--set: optimiser: is not a key that asktell knows; did you mean 'optimizer'"),
         ("budget.trials=many", "--set: budget.trials: must be a whole number"),
         ("budget", "--set: 'budget' sets nothing; write --set key.path=value"),
         ("schedule.kind.k=3", "--set: schedule.kind.k: schedule is 'async', not a section"),
