@@ -22,6 +22,7 @@ MAX_NAME_BYTES = 100
 def log(step: float, **metrics: float) -> None:
     """Keep `metrics` (numbers by name) of the running trial at `step` (iteration, epoch, seconds).
 
+    The last value of each is the store's `metric_<name>`; `asktell show DIR N --json` has the whole curve.
     Outside an evaluation, and where the file cannot be written, it does nothing but warn once: hours
     of work are not to fail for want of a log line. Raises TrialError for what is not a number.
     """

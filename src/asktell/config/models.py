@@ -52,7 +52,11 @@ class EvaluateConfig(Section):
         description="A program and its arguments, with {parameter} placeholders:"
         ' [./simulate, --width, "{width}"]. Also {trial}, {attempt}, {directory}, {folder}, {python}.',
     )
-    shell: bool = Field(False, description="Run the command, then one text, through the shell.")
+    shell: bool = Field(
+        False,
+        description="Run the command, then one text, through the shell. Placeholders are quoted for it: put no"
+        " quotes around them.",
+    )
     templates: Texts = Field(
         default_factory=list,
         description="Input files rendered by Jinja2 for each trial: model.in.j2 -> model.in.",
@@ -182,7 +186,11 @@ class OptimizerConfig(Section):
         None, ge=0, lt=2**32, description="Same seed, same proposals; drawn and recorded when left out."
     )
     initial: Count = Field(10, description="Space-filling points before the model takes over.")
-    options: dict[str, Any] = Field(default_factory=dict, description="The engine's own settings.")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The engine's own settings, such as estimator, acquisition and pending of skopt;"
+        " `asktell check` lists all of them when it meets one that the engine does not know.",
+    )
 
 
 class ScheduleConfig(Section):

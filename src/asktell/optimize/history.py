@@ -14,7 +14,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asktell.space import Space
 from asktell.trial import Origin, Params
 
 
@@ -69,7 +68,3 @@ class Engine(Protocol):
         No point repeats one of the history or of the group. Raises SpaceExhausted when there is
         no new point left (fewer than `count` may be returned before that).
         """
-
-
-class EngineFactory(Protocol):
-    def __call__(self, space: Space, objectives: int, seed: int, options: Mapping[str, Any]) -> Engine: ...
