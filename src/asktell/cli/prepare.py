@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 def init(file: Path) -> None:
     """Write a commented study file to start from.
 
-    FILE: default study.yaml.
+    FILE: default study.yaml. The objective that it names is written beside it, unless there is one.
     """
-    from asktell.config.template import template
+    from asktell.config.template import EXAMPLE_OBJECTIVE, EXAMPLE_OBJECTIVE_FILE, template
 
     try:
         with file.open("x", encoding="utf-8") as stream:
@@ -33,7 +34,15 @@ def init(file: Path) -> None:
         raise Failure(f"{file} exists already; choose another name", Exit.BAD_INPUT) from None
     except FileNotFoundError:
         raise Failure(f"there is no folder {file.parent}; make it first", Exit.BAD_INPUT) from None
-    click.echo(f"wrote {file}; edit it, then `asktell check {file}`")
+    objective = file.with_name(EXAMPLE_OBJECTIVE_FILE)
+    try:
+        with objective.open("x", encoding="utf-8") as stream:
+            stream.write(EXAMPLE_OBJECTIVE)
+    except FileExistsError:
+        click.echo(f"wrote {file}; {objective}, which it names, was there already and is left as it is")
+    else:
+        click.echo(f"wrote {file} and {objective}, an example objective")
+    click.echo(f"edit, then `asktell check {shlex.quote(str(file))}`")
 
 
 @click.command()
@@ -204,7 +213,7 @@ def _echo_rehearsal(rehearsal: Rehearsal, config: StudyConfig, slots: int) -> No
             ("arrays", "\n".join(rehearsal.arrays)),
             ("violated", "\n".join(rehearsal.violated)),
             ("metrics", ", ".join(logged)),
-            ("log", outcome.log_tail.rstrip() if not rehearsal.is_completed else ""),
+            ("log", rehearsal.further_log if not rehearsal.is_completed else ""),
             ("kept in", str(rehearsal.kept) if rehearsal.kept is not None else ""),
             ("estimate", estimate),
         ]

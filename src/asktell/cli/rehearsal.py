@@ -37,6 +37,16 @@ class Rehearsal:
     def is_completed(self) -> bool:
         return self.outcome.status is Status.COMPLETED
 
+    @property
+    def further_log(self) -> str:
+        """The end of what the attempt wrote, without the lines with which its error ends, too."""
+        stdout, mark, stderr = self.outcome.log_tail.rpartition("--- stderr\n")
+        lines, told = stderr.rstrip().splitlines(), self.outcome.error.rstrip().splitlines()
+        while lines and told and lines[-1] == told[-1]:
+            lines.pop()
+            told.pop()
+        return "\n".join([stdout + mark + lines[0], *lines[1:]]) if lines else stdout.rstrip()
+
     def as_json(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = plain(self)
         return found

@@ -16,10 +16,11 @@ from asktell.config.models import (
 )
 from asktell.config.parameters import ParameterConfig
 from asktell.config.resolved import check_resume, resolved
-from asktell.config.template import EXAMPLE_OBJECTIVE, schema, template
+from asktell.config.template import EXAMPLE_OBJECTIVE, EXAMPLE_OBJECTIVE_FILE, schema, template
 
 __all__ = [
     "EXAMPLE_OBJECTIVE",
+    "EXAMPLE_OBJECTIVE_FILE",
     "RESERVED",
     "BudgetConfig",
     "ClusterConfig",

@@ -15,6 +15,7 @@ from asktell.config.types import Section
 
 _WIDTH = 100
 
+EXAMPLE_OBJECTIVE_FILE = "objective.py"
 EXAMPLE_OBJECTIVE = '''\
 """The objective of the study file beside it: replace it with your own."""
 
@@ -24,7 +25,7 @@ def evaluate(width, layers, method, tolerance=None):
     loss = (width - 2.0) ** 2 + 0.1 * (layers - 3) ** 2
     return {"loss": loss + (0.5 if method == "fast" else tolerance)}
 '''
-"""objective.py for `template()`."""
+"""The objective that `template()` names, and its file beside it."""
 
 
 def schema() -> dict[str, Any]:

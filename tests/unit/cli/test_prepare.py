@@ -11,15 +11,23 @@ from click.testing import Result
 Cli = Callable[..., Result]
 
 
-def test_a_new_template_needs_only_its_objective(cli: Cli, tmp_path: Path) -> None:
-    assert cli("init", "new.yaml").exit_code == 0
-    assert cli("init", "new.yaml").exit_code == 2
+def test_a_new_study_can_be_tried_as_it_is(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    done = cli("init", "new/study.yaml")
+    assert done.exit_code == 0
+    assert "new/objective.py" in done.output
+    assert cli("check", "new/study.yaml", "--one").exit_code == 0
+
+
+def test_init_overwrites_nothing(cli: Cli, tmp_path: Path) -> None:
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    assert cli("init").exit_code == 2
     assert cli("init", "no/such/folder.yaml").exit_code == 2
-    (tmp_path / "objective.py").unlink()
-    checked = cli("check", "new.yaml")
-    assert checked.exit_code == 2
-    (problem,) = checked.stderr.splitlines()
-    assert "objective.py" in problem
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+    done = cli("init", "new.yaml")
+    assert done.exit_code == 0
+    assert "there already" in done.output
+    assert before.items() <= {file: file.read_bytes() for file in tmp_path.iterdir()}.items()
 
 
 def test_check_shows_the_space_and_what_would_run(cli: Cli, tmp_path: Path) -> None:
@@ -62,6 +70,16 @@ def test_check_one_of_a_failing_objective_ends_with_1_and_keeps_its_folder(cli: 
     found = json.loads(done.output)["one"]
     assert found["outcome"]["cause"] == "objective_error"
     assert "x is below zero" in (Path(found["kept"]) / "stderr").read_text()
+
+
+def test_check_one_tells_a_traceback_once(cli: Cli, tmp_path: Path) -> None:
+    text = (tmp_path / "objective.py").read_text()
+    text = text.replace("x < 0", "x >= 0").replace("    if", "    print('on the way')\n    if")
+    (tmp_path / "objective.py").write_text(text)
+    shown = cli("check", "study.yaml", "--one").output
+    assert shown.count("Traceback") == 1
+    assert "x is below zero" in shown
+    assert "on the way" in shown
 
 
 def test_schema_is_json(cli: Cli) -> None:
