@@ -54,8 +54,8 @@ class EvaluateConfig(Section):
     )
     shell: bool = Field(
         False,
-        description="Run the command, then one text, through the shell. Placeholders are quoted for it: put no"
-        " quotes around them.",
+        description="Run the command, then one text, through the shell. Placeholders are quoted for it:"
+        " put no quotes around them.",
     )
     templates: Texts = Field(
         default_factory=list,
