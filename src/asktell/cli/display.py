@@ -233,11 +233,12 @@ def panel_facts(snapshot: Snapshot, metric: MetricsLogged | None = None) -> list
 
 
 def counts_line(snapshot: Snapshot) -> str:
-    """'57 of 200 done: 55 completed, 2 failed; 2 running; 1 attempt lost'."""
+    """'57 of 200 done: 58 completed (3 added), 2 failed; 2 running; 1 attempt lost'."""
     total = f" of {snapshot.total}" if snapshot.total is not None else ""
-    ends = [(snapshot.completed, "completed"), (snapshot.failed, "failed"), (snapshot.cancelled, "cancelled")]
+    completed = f"completed ({snapshot.added} added)" if snapshot.added else "completed"
+    ends = [(snapshot.completed, completed), (snapshot.failed, "failed"), (snapshot.cancelled, "cancelled")]
     parts = [f"{snapshot.done}{total} done"]
-    if snapshot.done:
+    if any(n for n, _ in ends):
         parts[0] += ": " + ", ".join(f"{n} {word}" for n, word in ends if n)
     still = [(snapshot.running, "running"), (snapshot.waiting, "waiting")]
     if snapshot.state != "running":

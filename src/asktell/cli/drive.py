@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from asktell.cli.group import Exit
+from asktell.cli.group import Exit, Failure
 from asktell.cli.options import all_overrides, cluster_option, set_option, study_argument, trials_option
-from asktell.cli.output import assignments, count, echo_facts
+from asktell.cli.output import assignments, count, duration, echo_facts
 
 if TYPE_CHECKING:
     from asktell.overview import Overview
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.5
+_MOST_WAIT_S = 60.0
 
 
 @click.command()
@@ -81,7 +82,9 @@ def resume(
 
 @click.command()
 @study_argument
-@click.option("--wait", is_flag=True, help="Return when the driver has ended.")
+@click.option(
+    "--wait", is_flag=True, help="Return when the driver has ended (after a minute, say that it has not)."
+)
 def stop(study: Path, wait: bool) -> None:
     """Ask a study's driver to end, from any node.
 
@@ -101,19 +104,26 @@ def stop(study: Path, wait: bool) -> None:
     segment.append(StopRequested(time.time()))
     segment.close()
     click.echo(f"asked process {driver.pid} on {driver.host} to stop; go on with {resume_hint(study)}")
+    until = time.monotonic() + _MOST_WAIT_S
     while wait and holder(folder, ttl_s=HOLDER_TTL_S) == driver:
+        if time.monotonic() > until:
+            raise Failure(
+                f"process {driver.pid} on {driver.host} has not ended within {duration(_MOST_WAIT_S)};"
+                f" it is still asked to: look at `asktell status {shlex.quote(str(study))}`, or end it there"
+            )
         time.sleep(_POLL_S)
 
 
-def resume_hint(study: Path) -> str:
+def resume_hint(study: Path, option: str = "") -> str:
     """The command that goes on with the study."""
-    return f"`asktell resume {shlex.quote(str(study))}`"
+    return f"`asktell resume {' '.join(filter(None, (shlex.quote(str(study)), option)))}`"
 
 
 def _drive(study: Study, shown: Path, *, accept_code: bool) -> None:
     """Run the study, show it, sum it up. shown: its directory as the person named it."""
     from asktell.cli.display import Relay, make_display
     from asktell.cli.driver_log import driver_log
+    from asktell.errors import ExecutorError
     from asktell.execute.protocol import Executor
     from asktell.overview import read_study
     from asktell.run import make_executor
@@ -139,6 +149,11 @@ def _drive(study: Study, shown: Path, *, accept_code: bool) -> None:
             study.run(display=display, executor=executor, accept_code=accept_code)
     except KeyboardInterrupt:
         is_interrupted = True
+    except ExecutorError as error:
+        if config.cluster.kind != "address":
+            raise
+        elsewhere = resume_hint(shown, "--set cluster.address=tcp://HOST:PORT")
+        raise ExecutorError(f"{error}; if it is elsewhere now: {elsewhere}") from error
     found = read_study(study.path)
     _echo_summary(found, shown, is_interrupted=is_interrupted)
     if is_interrupted or not found.is_done:

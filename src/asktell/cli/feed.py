@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import difflib
 import math
-import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -209,6 +208,5 @@ def _when(found: Overview, study: Path) -> str:
     if found.driver is not None:
         return "its driver proposes it next"
     if found.is_done:
-        more = f"asktell resume {shlex.quote(str(study))} --trials N"
-        return f"the study is done, so give it more trials: `{more}`"
+        return f"the study is done, so give it more trials: {resume_hint(study, '--trials N')}"
     return f"proposed first after {resume_hint(study)}"

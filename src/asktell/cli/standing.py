@@ -117,7 +117,7 @@ def _status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
         ("state", state),
         *panel_facts(found.snapshot(time.time())),
         ("queued", count(len(found.study.queue), "point") if found.study.queue else ""),
-        ("requested", _requests(found)),
+        ("requested", _requests(found, study)),
         (
             "failures",
             "\n".join([", ".join(f"{cause} {n}" for cause, n in causes.items()), *_failures(found)]),
@@ -126,14 +126,18 @@ def _status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _requests(found: Overview) -> str:
+def _requests(found: Overview, study: Path) -> str:
     """What people have asked for and no driver has taken in yet."""
     from asktell.records import Enqueued, Known
 
     n_points = sum(isinstance(item, Enqueued) for item in found.requests)
     n_results = sum(isinstance(item, Known) for item in found.requests)
     parts = [count(n_points, "point") if n_points else "", count(n_results, "result") if n_results else ""]
-    return f"{shown}; its driver takes them in" if (shown := " and ".join(filter(None, parts))) else ""
+    if not (shown := " and ".join(filter(None, parts))):
+        return ""
+    if found.driver is not None:
+        return f"{shown}; its driver takes them in"
+    return f"{shown}; waits for {resume_hint(study, '--trials N' if found.is_done and n_points else '')}"
 
 
 def _failures(found: Overview) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from asktell.cli.display import LineDisplay, Narrator, Pace, panel
+from asktell.cli.display import LineDisplay, Narrator, Pace, counts_line, panel
 from asktell.progress import Incumbent, Snapshot
 from asktell.records import Ended, Retried
 from asktell.trial import Cause, Outcome, Status
@@ -75,6 +76,11 @@ def test_incumbents_and_failures_are_told_whatever_the_pace() -> None:
     outcome = Outcome(Status.FAILED, Cause.TIMEOUT, "took too long")
     (retried,) = narrator.lines(snapshot(9), Retried(9, 1, outcome, 0.0))
     assert "trial 9, attempt 1, failed: timeout: took too long; it is tried again" in retried
+
+
+def test_added_results_are_told_apart_from_what_was_run() -> None:
+    grown = replace(snapshot(5, total=9), added=2)
+    assert counts_line(grown) == "3 of 9 done: 5 completed (2 added); 2 running"
 
 
 @pytest.mark.parametrize("total", [None, 0, 1000])
