@@ -33,7 +33,8 @@ OBJECTIVE = """\
 import asktell
 
 def evaluate(x, kind):
-    print("evaluating", x)
+    if kind == "a":
+        print("evaluating", x)
     asktell.log(1, progress=0.5)
     if 0.45 < x < 0.55:
         raise ValueError("singular")
@@ -100,7 +101,10 @@ def test_a_study_from_its_first_run_to_its_extension(folder: Path, start: Callab
     shown = answer("show", "runs/1", best["number"])
     assert shown["outcome"]["arrays"]["image"]["shape"] == [2, 2]
     assert shown["outcome"]["metrics"] == {"progress": [[1.0, 0.5]]}
-    assert "evaluating" in told("logs", "runs/1", best["number"])
+    for number in range(8):
+        found, logs = answer("show", "runs/1", number), told("logs", "runs/1", number)
+        assert ("evaluating" in logs) == (found["trial"]["params"]["kind"] == "a")
+        assert ("Traceback" in logs) == (found["status"] == "failed")
     told("export", "runs/1", "-o", "short.csv")
     with Path("short.csv").open() as file:
         assert sorted(int(row["trial"]) for row in csv.DictReader(file)) == list(range(8))

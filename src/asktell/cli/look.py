@@ -106,19 +106,23 @@ def logs(study: Path, number: int, attempt: int | None) -> None:
     if wanted not in attempts:
         raise TrialError(f"trial {number} has no attempt {wanted}; it has {', '.join(map(str, attempts))}")
     folder = found.directory.attempt(number, wanted)
-    files = [path for path in (folder / "stdout", folder / "stderr") if path.is_file()]
-    for path in files:
+    written = [
+        path for path in (folder / "stdout", folder / "stderr") if path.is_file() and path.stat().st_size
+    ]
+    for path in written:
         click.echo(click.style(f"==> {path} <==", bold=True))
         click.echo(path.read_bytes().decode(errors="replace").rstrip("\n"))
-    if files:
+    if written:
         return
-    outcome = attempts[wanted].outcome
-    if outcome is None or not outcome.log_tail:
-        raise Failure(f"nothing is left of what trial {number}, attempt {wanted} wrote")
-    click.echo(
-        click.style("==> the last 4 kB, from the journal; the attempt's folder is gone <==", bold=True)
-    )
-    click.echo(outcome.log_tail.rstrip("\n"))
+    view = attempts[wanted]
+    if view.outcome is not None and view.outcome.log_tail:
+        why = f"its folder was dropped (evaluate.keep: {found.config.evaluate.keep})"
+        click.echo(click.style(f"==> the last 4 kB, from the journal; {why} <==", bold=True))
+        click.echo(view.outcome.log_tail.rstrip("\n"))
+    elif view.outcome is not None or folder.is_dir():
+        click.echo(f"trial {number}, attempt {wanted} wrote nothing", err=True)
+    else:
+        raise Failure(f"trial {number}, attempt {wanted} is {view.end}; nothing is here of what it wrote")
 
 
 def _echo_trial(found: Overview, n: int) -> None:
@@ -127,7 +131,10 @@ def _echo_trial(found: Overview, n: int) -> None:
     origin = f"{trial.origin}{f' of engine {trial.engine}' if trial.engine else ''}"
     if trial.acquisition is not None:
         origin += f", acquisition {number(trial.acquisition)}"
-    pending = f"; pending then: {', '.join(map(str, trial.pending))}" if trial.pending else ""
+    pending = ""
+    if trial.pending:
+        word = "trial" if len(trial.pending) == 1 else "trials"
+        pending = f"; pending then: {word} {', '.join(map(str, trial.pending))}"
     echo_facts(
         [
             ("trial", str(n)),

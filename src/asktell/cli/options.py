@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+
+class _TrialNumber(click.IntRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{str(value)!r} is no trial number", param, ctx)
+
+
 study_argument = click.argument("study", metavar="DIR", type=click.Path(path_type=Path))
-number_argument = click.argument("number", metavar="N", type=click.IntRange(min=0))
+number_argument = click.argument("number", metavar="N", type=_TrialNumber(min=0))
 json_option = click.option("as_json", "--json", is_flag=True, help="Print one JSON document, for scripts.")
 set_option = click.option(
     "overrides",

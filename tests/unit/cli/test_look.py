@@ -83,8 +83,44 @@ def test_logs_prints_what_an_attempt_wrote(cli: Cli, toy: Path) -> None:
     assert cli("logs", toy, 1, "--attempt", 7).exit_code == 2
 
 
+def test_show_names_what_ran_when_a_point_was_asked_for(cli: Cli, toy: Path) -> None:
+    assert "pending then: trial 0\n" in cli("show", toy, 1).output
+    assert "pending then: trials 0, 1, 2\n" in cli("show", toy, 3).output
+
+
+@pytest.mark.parametrize("number", ["abc", "1.5"])
+def test_what_is_no_trial_number(cli: Cli, toy: Path, number: str) -> None:
+    done = cli("show", toy, number)
+    assert done.exit_code == 2
+    assert f"{number!r} is no trial number" in done.stderr
+
+
+def test_status_names_what_takes_requests_in(cli: Cli, toy: Path) -> None:
+    cli("enqueue", toy, "x=0.5", "n=2", "mode=1")
+    assert "1 point; waits for `asktell resume toy.study`" in cli("status", toy).output
+
+
 def test_stop_without_a_driver_says_so(cli: Cli, toy: Path) -> None:
     done = cli("stop", toy)
     assert done.exit_code == 0
     assert "no driver runs" in done.output
     assert not list((toy / "journal").glob("user-*"))
+
+
+def test_stop_waits_only_so_long(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asktell.cli.drive._MOST_WAIT_S", 0.0)
+    with Study.create("study.yaml", "busy") as study:
+        study.ask()
+        done = cli("stop", "busy", "--wait")
+    assert done.exit_code == 1
+    assert "asked process" in done.output
+    assert "asktell status busy" in done.stderr
+
+
+def test_a_scheduler_that_does_not_answer_can_be_replaced(
+    cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asktell.cluster.local.CONNECT_TIMEOUT_S", 0.5)
+    done = cli("resume", toy, "--cluster", "tcp://127.0.0.1:9")
+    assert done.exit_code == 1
+    assert "`asktell resume toy.study --set cluster.address=" in done.stderr
