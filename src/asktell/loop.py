@@ -45,7 +45,7 @@ from asktell.records import (
     Submitted,
 )
 from asktell.store import RowBuilder
-from asktell.study import Ask, Finish, StudyMachine, Submit
+from asktell.study import Ask, Command, Finish, StudyMachine, Submit
 from asktell.trial import Status, Trial
 
 logger = logging.getLogger(__name__)
@@ -177,6 +177,7 @@ class Loop:
         self._parts = ledger.parts
         self._study = ledger.study
         self._executor = executor
+        self._adopted_at = float("-inf")
 
     def run(self) -> Closed:
         """Work until the budget is used, a stopping rule is met or a stop is asked for.
@@ -188,14 +189,16 @@ class Loop:
         now = executor.now
         self._begin(now())
         try:
-            finish = self._act()
-            if finish is None:
+            commands = self._study.plan(now())
+            if not _finish(commands):
                 executor.start()
-            while finish is None:
-                for event in executor.wait(TICK_S):
+            while not (finish := _finish(commands)):
+                self._carry_out(commands)
+                # What has ended during a proposal is told before the next one is made.
+                for event in executor.wait(0.0 if commands else TICK_S):
                     self._handle(event)
                 self._tick(now())
-                finish = self._act()
+                commands = self._study.plan(now())
         finally:
             executor.close()
         self._ledger.harvest(now())
@@ -224,23 +227,18 @@ class Loop:
                 self._ledger.commit(self._study.on(event, at))
 
     def _tick(self, at: float) -> None:
-        self._ledger.adopt(at)
+        if not 0 <= at - self._adopted_at < TICK_S:
+            self._adopted_at = at
+            self._ledger.adopt(at)
         self._parts.heart.check()
         for observer in self._parts.observers:
             observer.on_tick(at)
 
-    def _act(self) -> Finish | None:
-        """Carry out commands until the study has none."""
-        while commands := self._study.plan(self._executor.now()):
-            submits = [command for command in commands if isinstance(command, Submit)]
-            self._submit(submits)
-            for command in commands:
-                match command:
-                    case Finish():
-                        return command
-                    case Ask(count=count):
-                        self._ledger.ask(count, self._executor.now)
-        return None
+    def _carry_out(self, commands: Sequence[Command]) -> None:
+        self._submit([command for command in commands if isinstance(command, Submit)])
+        for command in commands:
+            if isinstance(command, Ask):
+                self._ledger.ask(command.count, self._executor.now)
 
     def _submit(self, submits: Sequence[Submit]) -> None:
         at = self._executor.now()
@@ -251,3 +249,7 @@ class Loop:
         for task in tasks:
             params = self._study.trials[task.number].trial.params
             self._executor.submit(Task(task.number, task.attempt, params, task.token), task.slot)
+
+
+def _finish(commands: Sequence[Command]) -> Finish | None:
+    return next((command for command in commands if isinstance(command, Finish)), None)

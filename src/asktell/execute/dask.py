@@ -131,11 +131,11 @@ class DaskExecutor:
         while not events:
             self._check()
             left = until - time.monotonic()
-            if left <= 0:
-                break
             try:
-                items = [self._queue.get(timeout=min(left, 1.0))]
+                items = [self._queue.get(timeout=min(max(left, 0.0), 1.0))]
             except queue.Empty:
+                if left <= 0:
+                    break
                 continue
             while not self._queue.empty():
                 items.append(self._queue.get())
