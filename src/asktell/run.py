@@ -258,9 +258,9 @@ class Study:
         self._end(number, Outcome(Status.FAILED, Cause.OBJECTIVE_ERROR, error=error, ended_at=time.time()))
 
     def enqueue(self, params: Mapping[str, Value]) -> None:
-        """Let the next `ask` return this point."""
+        """Let the next `ask` return this point. Raises SpaceError if it is not in the space."""
         session = self._hold()
-        point = session.parts.optimizer.space.validate(params)
+        point = session.parts.optimizer.checked_point(params)
         session.ledger.commit([Enqueued(point, time.time())])
 
     @property

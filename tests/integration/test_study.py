@@ -16,7 +16,7 @@ import studies
 import xarray as xr
 
 import asktell
-from asktell.errors import ConfigError, StudyError, StudyLocked, TrialError
+from asktell.errors import ConfigError, SpaceError, StudyError, StudyLocked, TrialError
 from asktell.execute.protocol import Task
 from asktell.execute.virtual import VirtualExecutor
 from asktell.journal import Segment, replay_driver
@@ -175,6 +175,13 @@ def test_asking_and_telling_by_hand_is_journaled_and_goes_on_by_itself(tmp_path:
     assert ds.f.values[0] == 0.0
     assert "occupied" in str(ds.error.values[2])
     assert float(ds.note.values[1]) == 5.0
+
+
+def test_a_point_that_breaks_a_constraint_is_refused_before_it_is_journaled(tmp_path: Path) -> None:
+    study = _study(tmp_path, "constraints=[x < y]", trials=5)
+    with study, pytest.raises(SpaceError, match="x < y"):
+        study.enqueue({"x": 0.9, "y": 0.1})
+    assert asktell.Study(study.path).run(executor=_virtual()).done
 
 
 def test_an_existing_directory_is_refused_and_left_alone(tmp_path: Path) -> None:
