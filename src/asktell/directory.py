@@ -6,6 +6,10 @@ results.zarr/     the view that xarray opens
 spool/            encoded output chunks on their way into the store
 trials/           one folder per attempt: 000017/0
 logs/             the driver's log
+jobs/             batch jobs: scripts as submitted, their logs, last words, jobs.jsonl
+alive/            one file per worker in a batch job, rewritten while it evaluates without a driver
+tls/              the study's own certificates, for nobody else's eyes
+scheduler.json    where the driver's dask scheduler listens, for the workers in batch jobs
 progress.json     counts, incumbent, estimated end; rewritten atomically
 best.json         at the end
 """
@@ -44,6 +48,22 @@ class StudyDirectory:
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    @property
+    def alive(self) -> Path:
+        return self.root / "alive"
+
+    @property
+    def tls(self) -> Path:
+        return self.root / "tls"
+
+    @property
+    def scheduler(self) -> Path:
+        return self.root / "scheduler.json"
 
     @property
     def progress(self) -> Path:

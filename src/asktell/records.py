@@ -59,13 +59,18 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """token: what the attempt's report must carry; reports of another driver's attempt do not."""
+    """token: what the attempt's report must carry; reports of another driver's attempt do not.
+
+    job, host: of the slot, as far as they are known.
+    """
 
     number: int
     attempt: int
     slot: str
     at: float
     token: str = ""
+    job: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,15 +38,31 @@ class Cause(StrEnum):
     INVALID_RESULT = "invalid_result"  # NaN, a missing key, a wrong shape, or `valid` is false
     TIMEOUT = "timeout"
     OUT_OF_MEMORY = "out_of_memory"
+    WALLTIME = "walltime"  # its job came to the end of its walltime
+    PREEMPTED = "preempted"  # the scheduler took its job away, or queued it again
+    NODE_FAILURE = "node_failure"
+    CANCELLED = "cancelled"  # a person cancelled its job, or the trial
     WORKER_LOST = "worker_lost"  # the worker went away and nobody knows why
     DRIVER_LOST = "driver_lost"  # the driver stopped or died, and its local workers with it
     FENCED = "fenced"  # a second copy of an attempt, started behind the driver's back
-    CANCELLED = "cancelled"  # by a person
 
     @property
     def is_infrastructure(self) -> bool:
         """The objective had no part in it: the same point is tried again."""
-        return self in (Cause.WORKER_LOST, Cause.DRIVER_LOST, Cause.FENCED)
+        return self in _INFRASTRUCTURE
+
+
+_INFRASTRUCTURE = frozenset(
+    {
+        Cause.WALLTIME,
+        Cause.PREEMPTED,
+        Cause.NODE_FAILURE,
+        Cause.CANCELLED,
+        Cause.WORKER_LOST,
+        Cause.DRIVER_LOST,
+        Cause.FENCED,
+    }
+)
 
 
 class Origin(StrEnum):

@@ -53,7 +53,7 @@ class Bench:
     def attempt(
         self, task: Task, on_metrics: Callable[[Metrics], None] | None = None, worker: str = ""
     ) -> records.Reported:
-        """Evaluate; when this returns, the result is durable."""
+        """Evaluate; when this returns, the result is durable, if there is one."""
         folder = self.directory.attempt(task.number, task.attempt)
         if not fence(folder, task.token):
             error = f"attempt {task.attempt} was begun already by another process"
@@ -66,7 +66,8 @@ class Bench:
         }
         outcome = replace(evaluation.outcome, arrays=arrays, worker=worker)
         reported = records.Reported(task.number, task.attempt, task.token, outcome, time.time())
-        self.segment.append(reported)
+        if not outcome.cause.is_infrastructure:  # that is no result; whoever hears of it finds out more
+            self.segment.append(reported)
         return reported
 
 

@@ -6,17 +6,21 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 import dask.config
 from distributed import Client, LocalCluster, WorkerPlugin
 
 from asktell.errors import ExecutorError
+from asktell.execute.protocol import SlotJoined, Why
+from asktell.trial import Cause
 
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 30.0
+
+UNKNOWN = Why(Cause.WORKER_LOST)
 
 CONFIG = {
     # A task that loses its worker is the loop's affair: dask must not run it again by itself.
@@ -36,6 +40,9 @@ class LocalPool:
     workers: slots; dashboard: where dask's dashboard listens, None for none; heartbeat_s: a worker
     that is silent for so long is replaced.
     """
+
+    explains = False
+    note = ""
 
     def __init__(self, workers: int, *, dashboard: str | None = None, heartbeat_s: float = 60.0) -> None:
         self.workers = workers
@@ -78,12 +85,13 @@ class LocalPool:
             worker_dashboard_address=None,
         )
 
-    def keep(self, live: Sequence[str]) -> None:
+    def keep(self, slots: Collection[SlotJoined], wanted: int) -> None:
         """Kill workers that the scheduler has given up (frozen ones); their nannies start new ones."""
         if len(self._cluster.workers) < self.workers:
             # dask removes a worker that its nanny has not brought back within 15 s, and starts no other.
             self._cluster.scale(self.workers)
-        self._seen.update(live)
+        live = {slot.slot for slot in slots}
+        self._seen |= live
         now = time.monotonic()
         for nanny in list(self._cluster.workers.values()):
             pid = nanny.process.pid if getattr(nanny, "process", None) is not None else None
@@ -95,7 +103,13 @@ class LocalPool:
                 os.kill(pid, signal.SIGKILL)
                 self._missing.pop(pid)
 
-    def close(self) -> None:
+    def why(self, slot: SlotJoined) -> Why:
+        return UNKNOWN
+
+    def release(self, slot: SlotJoined) -> None:
+        """Nothing: an idle process costs nothing."""
+
+    def close(self, *, hand_over: bool = False) -> None:
         if self._cluster is not None:
             self._cluster.close(timeout=10)
             self._cluster = None
@@ -103,6 +117,9 @@ class LocalPool:
 
 class AddressPool:
     """Workers of a dask scheduler that someone else runs; they are left as they are."""
+
+    explains = False
+    note = ""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -119,10 +136,16 @@ class AddressPool:
         self.dashboard = str(client.dashboard_link or "")
         return client
 
-    def keep(self, live: Sequence[str]) -> None:
+    def keep(self, slots: Collection[SlotJoined], wanted: int) -> None:
         """Nothing: the workers have their own keeper."""
 
-    def close(self) -> None:
+    def why(self, slot: SlotJoined) -> Why:
+        return UNKNOWN
+
+    def release(self, slot: SlotJoined) -> None:
+        """Nothing: an idle process costs nothing."""
+
+    def close(self, *, hand_over: bool = False) -> None:
         """Nothing: what we did not start we do not stop."""
 
 

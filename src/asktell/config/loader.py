@@ -19,7 +19,7 @@ from asktell.config.objective_checks import check_evaluate
 from asktell.config.source import Mark, Path, Source, dotted, merge, override, read
 from asktell.errors import ConfigError, Problem
 
-_SITE_SECTIONS = ("evaluate", "optimizer", "schedule", "budget", "cluster", "store")
+_SITE_SECTIONS = ("evaluate", "optimizer", "schedule", "budget", "cluster", "failures", "store")
 _MOST_ROUNDS = 50
 
 

@@ -10,8 +10,19 @@ from asktell.config.models import StudyConfig
 from asktell.config.types import shorten
 from asktell.errors import Problem
 
-_FREE_SECTIONS = ("budget", "cluster", "schedule", "store")
-_FREE_EVALUATE = ("timeout", "memory", "retries", "keep", "isolation", "env", "max_log", "grace", "folder")
+_FREE_SECTIONS = ("budget", "cluster", "failures", "schedule", "store")
+_FREE_EVALUATE = (
+    "timeout",
+    "memory",
+    "retries",
+    "keep",
+    "isolation",
+    "env",
+    "max_log",
+    "grace",
+    "folder",
+    "checkpoint_signal",
+)
 _REMEDY = "set it back, or start a new study"
 
 
@@ -27,7 +38,7 @@ def check_resume(old: StudyConfig, new: StudyConfig) -> list[Problem]:
     """What differs between a study's configuration and the one to resume it with, and may not.
 
     Trials under way and told belong to the old space, objectives, proposals and results; budget,
-    cluster, schedule, store and the limits on an evaluation may change.
+    cluster, failures, schedule, store and the limits on an evaluation may change.
     """
     problems = [
         Problem(place, f"is {shorten(after)} now, was {shorten(before)}", _REMEDY)

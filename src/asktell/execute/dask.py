@@ -6,7 +6,8 @@ All state is changed by the loop's thread alone.
 
 Every task is pinned to the worker that the loop chose. dask would run a task again when its worker
 dies, behind our back and perhaps while the first copy still runs; a pinned task cannot move, and the
-departure of its worker is reported as `SlotLeft`.
+departure of its worker is reported as `SlotLeft`. Where the pool can find out why a worker went (a batch
+scheduler knows), the tasks that were on it are held back until it has, and are reported as `TaskLost`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from distributed import Client, Future, KilledWorker, SchedulerPlugin, as_completed
@@ -31,8 +33,10 @@ from asktell.execute.protocol import (
     Task,
     TaskEnded,
     TaskLost,
+    Why,
     Woken,
 )
+from asktell.trial import Cause
 
 logger = logging.getLogger(__name__)
 
@@ -40,18 +44,42 @@ RESULT_TIMEOUT_S = 30
 
 
 class Pool(Protocol):
-    """Where workers come from (`asktell.cluster`)."""
+    """Where workers come from (`asktell.cluster`). explains: `why` has more to say than 'unknown'."""
 
     dashboard: str
+    explains: bool
+
+    @property
+    def note(self) -> str:
+        """How things stand with the workers, for people, or ''."""
 
     def connect(self) -> Client:
         """A client of a scheduler that workers will join."""
 
-    def keep(self, live: Sequence[str]) -> None:
-        """Called about once a second with the addresses of live workers: mend what is broken."""
+    def keep(self, slots: Collection[SlotJoined], wanted: int) -> None:
+        """Called about once a second with the live slots and how many are of use: mend what is broken."""
 
-    def close(self) -> None:
-        """Stop the workers and the scheduler that this pool started; idempotent."""
+    def why(self, slot: SlotJoined) -> Why | None:
+        """Why a slot was lost; None while it may still become known, which takes a minute at most."""
+
+    def release(self, slot: SlotJoined) -> None:
+        """Nothing runs on this slot, and nothing will."""
+
+    def close(self, *, hand_over: bool = False) -> None:
+        """Stop the workers and the scheduler that this pool started; idempotent.
+
+        hand_over: leave workers that can outlive this process to finish what they run.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """A task whose slot is lost, while the pool finds out why."""
+
+    task: Task
+    slot: SlotJoined
+    counts: bool
+    detail: str
 
 
 class DaskExecutor:
@@ -67,7 +95,9 @@ class DaskExecutor:
         self._id = uuid.uuid4().hex[:8]
         self._queue: queue.SimpleQueue[ExecutorEvent | Future[Any]] = queue.SimpleQueue()
         self._tasks: dict[str, tuple[Task, str, Future[Any]]] = {}
-        self._live: set[str] = set()
+        self._live: dict[str, SlotJoined] = {}
+        self._unexplained: list[Unexplained] = []
+        self._wanted = 0
         self._outstanding = threading.Semaphore(0)
         self._is_heard = threading.Event()
         self._is_closed = False
@@ -78,6 +108,10 @@ class DaskExecutor:
     @property
     def dashboard(self) -> str:
         return self._pool.dashboard
+
+    @property
+    def note(self) -> str:
+        return self._pool.note
 
     def start(self) -> None:
         self._client = self._pool.connect()
@@ -143,16 +177,24 @@ class DaskExecutor:
                 events.extend(self._translate(item))
         return events
 
+    def want(self, slots: int) -> None:
+        self._wanted = slots
+
+    def release(self, slot: str) -> None:
+        if (joined := self._live.get(slot)) is not None:
+            self._pool.release(joined)
+
     def wake(self, reason: str) -> None:
         self._queue.put(Woken(reason))
 
-    def close(self) -> None:
+    def close(self, *, hand_over: bool = False) -> None:
         if self._is_closed:
             return
         self._is_closed = True
-        for _, _, future in self._tasks.values():
-            future.release()
-        self._tasks.clear()
+        if not hand_over:  # a released task that is running would be lost to whoever comes next
+            for _, _, future in self._tasks.values():
+                future.release()
+            self._tasks.clear()
         if self._feeder is not None:
             self._completed.clear()
             self._outstanding.release()
@@ -161,7 +203,7 @@ class DaskExecutor:
             if self._client.status == "running":
                 self._client.unregister_scheduler_plugin(f"asktell-{self._id}")
             self._client.close()
-        self._pool.close()
+        self._pool.close(hand_over=hand_over)
 
     # ---- in other threads ----------------------------------------------------------------------
 
@@ -184,7 +226,7 @@ class DaskExecutor:
             case "hello":
                 self._is_heard.set()
             case "join":
-                self._queue.put(SlotJoined(message["slot"], message["host"]))
+                self._queue.put(SlotJoined(**{key: item for key, item in message.items() if key != "op"}))
             case "leave":
                 self._queue.put(SlotLeft(message["slot"], "the worker left the scheduler"))
             case "metrics":
@@ -198,7 +240,17 @@ class DaskExecutor:
             raise ExecutorError("the connection to the dask scheduler is lost; start it again and resume")
         if time.monotonic() - self._kept_at >= 1.0:
             self._kept_at = time.monotonic()
-            self._pool.keep(sorted(self._live))
+            self._pool.keep(self._live.values(), self._wanted)
+            self._explain()
+
+    def _explain(self) -> None:
+        """Report the losses whose reason has become known."""
+        for item in list(self._unexplained):
+            if (why := self._pool.why(item.slot)) is not None:
+                self._unexplained.remove(item)
+                detail = f"{why.detail or item.detail}"
+                lost = TaskLost(item.task.number, item.task.attempt, detail, why.cause, item.counts)
+                self._queue.put(lost)
 
     def _translate(self, item: ExecutorEvent | Future[Any]) -> Sequence[ExecutorEvent]:
         match item:
@@ -207,21 +259,30 @@ class DaskExecutor:
             case SlotJoined():
                 if item.slot in self._live:
                     return ()
-                self._live.add(item.slot)
+                self._live[item.slot] = item
             case SlotLeft():
-                if item.slot not in self._live:
-                    return ()
-                self._live.discard(item.slot)
-                for key in [key for key, (_, slot, _) in self._tasks.items() if slot == item.slot]:
-                    # A pinned task whose worker is gone waits for ever unless it is cancelled.
-                    self._tasks.pop(key)[2].cancel(reason="worker-left")
+                return self._leave(item)
         return (item,)
+
+    def _leave(self, event: SlotLeft) -> Sequence[ExecutorEvent]:
+        joined = self._live.pop(event.slot, None)
+        if joined is None:
+            return ()
+        on_it = [key for key, (_, slot, _) in self._tasks.items() if slot == event.slot]
+        for place, key in enumerate(on_it):
+            task, _, future = self._tasks.pop(key)
+            # A pinned task whose worker is gone waits for ever unless it is cancelled.
+            future.cancel(reason="worker-left")
+            if self._pool.explains:
+                # Only the oldest can have had a part in the loss; those queued behind it are innocent.
+                self._unexplained.append(Unexplained(task, joined, place == 0, event.detail))
+        return (replace(event, losses_follow=bool(on_it) and self._pool.explains),)
 
     def _conclude(self, future: Future[Any]) -> Sequence[ExecutorEvent]:
         entry = self._tasks.pop(str(future.key), None)
         if entry is None:
             return ()
-        task = entry[0]
+        task, slot, _ = entry
         try:
             if future.status != "finished":
                 error = future.exception(timeout=RESULT_TIMEOUT_S) if future.status == "error" else None
@@ -233,6 +294,10 @@ class DaskExecutor:
             logger.warning("trial %d: its result could not be fetched: %r", task.number, error)
             return (TaskLost(task.number, task.attempt, f"its result could not be fetched: {error!r}"),)
         assert isinstance(report, records.Reported)
+        joined = self._live.get(slot)
+        if report.outcome.cause is Cause.WORKER_LOST and self._pool.explains and joined is not None:
+            self._unexplained.append(Unexplained(task, joined, True, report.outcome.error))
+            return ()
         return (TaskEnded(task.number, task.attempt, report.outcome, report.token),)
 
 
@@ -249,8 +314,10 @@ class SlotWatch(SchedulerPlugin):
             self.add_worker(scheduler, address)
 
     def add_worker(self, scheduler: Any, worker: str) -> None:
-        host = scheduler.workers[worker].host
-        scheduler.log_event(self.topic, {"op": "join", "slot": worker, "host": host})
+        state = scheduler.workers[worker]
+        # Workers in batch jobs say which job that is and when it ends.
+        told = state.extra.get("asktell") or {}
+        scheduler.log_event(self.topic, {"op": "join", "slot": worker, "host": state.host, **told})
 
     def remove_worker(self, scheduler: Any, worker: str, **kwargs: Any) -> None:
         scheduler.log_event(self.topic, {"op": "leave", "slot": worker})

@@ -23,6 +23,7 @@ class VirtualExecutor:
     """
 
     dashboard = ""
+    note = ""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class VirtualExecutor:
         self._agenda: list[tuple[float, int, ExecutorEvent]] = []
         self._queues: dict[str, list[Task]] = {}
         self._n_initial = slots
+        self.wanted = 0
         self.busy_s = 0.0
 
     def start(self) -> None:
@@ -81,7 +83,13 @@ class VirtualExecutor:
     def wake(self, reason: str) -> None:
         self._post(self._now, Woken(reason))
 
-    def close(self) -> None:
+    def want(self, slots: int) -> None:
+        self.wanted = slots
+
+    def release(self, slot: str) -> None:
+        self._post(self._now, SlotLeft(slot, "it was released"))
+
+    def close(self, *, hand_over: bool = False) -> None:
         self._agenda.clear()
         self._queues.clear()
 

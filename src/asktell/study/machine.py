@@ -126,6 +126,8 @@ class StudyMachine:
                 self.slots[event.slot] = event
             case SlotLeft():
                 self.slots.pop(event.slot, None)
+                if event.losses_follow:
+                    return []
                 # Of the tasks on a slot only the oldest can have had a part in its death; those queued
                 # behind it are innocent.
                 return [
@@ -134,7 +136,8 @@ class StudyMachine:
                     for record in self._lost(key, at, event.detail, counts=place == 0)
                 ]
             case TaskLost():
-                return self._lost((event.number, event.attempt), at, event.detail, counts=True)
+                key = (event.number, event.attempt)
+                return self._lost(key, at, event.detail, counts=event.counts, cause=event.cause)
             case TaskEnded():
                 return self._ended(event, at)
         return []
