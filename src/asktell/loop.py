@@ -53,6 +53,9 @@ logger = logging.getLogger(__name__)
 STOP = "stop"
 """`Executor.wake(STOP)` ends the loop in an orderly way."""
 
+HAND_OVER = "hand over"
+"""`Executor.wake(HAND_OVER)` ends it too, and leaves what outlives this driver to the next one."""
+
 TICK_S = 1.0
 
 
@@ -172,11 +175,16 @@ def take(record: Record, parts: Parts) -> None:
 class Loop:
     """One driver's session of a study."""
 
-    def __init__(self, ledger: Ledger, executor: Executor) -> None:
+    def __init__(
+        self, ledger: Ledger, executor: Executor, on_hand_over: Callable[[], None] | None = None
+    ) -> None:
+        """on_hand_over: sees to a successor; without it there is no handing over."""
         self._ledger = ledger
         self._parts = ledger.parts
         self._study = ledger.study
         self._executor = executor
+        self._on_hand_over = on_hand_over
+        self._is_handing_over = False
         self._adopted_at = float("-inf")
 
     def run(self) -> Closed:
@@ -190,17 +198,19 @@ class Loop:
         self._begin(now())
         try:
             commands = self._study.plan(now())
-            if not _finish(commands):
+            if not self._finish(commands):
                 executor.start()
-            while not (finish := _finish(commands)):
+            while not (finish := self._finish(commands)):
                 self._carry_out(commands)
                 # What has ended during a proposal is told before the next one is made.
                 for event in executor.wait(0.0 if commands else TICK_S):
                     self._handle(event)
                 self._tick(now())
                 commands = self._study.plan(now())
+            if self._is_handing_over and self._on_hand_over is not None:
+                self._on_hand_over()
         finally:
-            executor.close()
+            executor.close(hand_over=self._is_handing_over)
         self._ledger.harvest(now())
         closing = Closed(now(), finish.reason, finish.done)
         self._ledger.commit([*self._study.abandon(now()), closing])
@@ -221,6 +231,8 @@ class Loop:
         match event:
             case Woken(reason=reason) if reason.startswith(STOP):
                 self._ledger.commit([StopRequested(at)])
+            case Woken(reason=reason) if reason == HAND_OVER:
+                self._is_handing_over = self._on_hand_over is not None
             case Woken() | MetricsLogged():
                 pass
             case _:
@@ -234,6 +246,13 @@ class Loop:
         for observer in self._parts.observers:
             observer.on_tick(at)
 
+    def _finish(self, commands: Sequence[Command]) -> Finish | None:
+        finish = next((command for command in commands if isinstance(command, Finish)), None)
+        if finish is None and self._is_handing_over:
+            return Finish("handed over to the next driver", done=False)
+        self._is_handing_over = self._is_handing_over and finish is None
+        return finish
+
     def _carry_out(self, commands: Sequence[Command]) -> None:
         self._submit([command for command in commands if isinstance(command, Submit)])
         for command in commands:
@@ -243,13 +262,18 @@ class Loop:
     def _submit(self, submits: Sequence[Submit]) -> None:
         at = self._executor.now()
         tasks = [
-            Submitted(item.number, item.attempt, item.slot, at, token=uuid.uuid4().hex) for item in submits
+            Submitted(
+                item.number,
+                item.attempt,
+                item.slot,
+                at,
+                token=uuid.uuid4().hex,
+                job=self._study.slots[item.slot].job,
+                host=self._study.slots[item.slot].host,
+            )
+            for item in submits
         ]
         self._ledger.commit(tasks)
         for task in tasks:
             params = self._study.trials[task.number].trial.params
             self._executor.submit(Task(task.number, task.attempt, params, task.token), task.slot)
-
-
-def _finish(commands: Sequence[Command]) -> Finish | None:
-    return next((command for command in commands if isinstance(command, Finish)), None)

@@ -36,7 +36,8 @@ class Snapshot:
 
     total: of the budget, None where it has none; elapsed_s: wall time over all sessions;
     utilisation: busy slot time by live slot time of this session, NaN before there is any;
-    remaining_s: estimated from this session's attempts, NaN before the first has ended.
+    remaining_s: estimated from this session's attempts, NaN before the first has ended;
+    note: how its batch jobs stand.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Snapshot:
     utilisation: float
     remaining_s: float
     dashboard: str
+    note: str
     updated_at: float
 
     @property
@@ -129,12 +131,14 @@ class Progress:
         *,
         path: Path,
         dashboard: Callable[[], str] = lambda: "",
+        note: Callable[[], str] = lambda: "",
         display: Callable[[Snapshot, Record | MetricsLogged | None], None] = lambda *_: None,
     ) -> None:
         self._name = name
         self._study = study
         self._path = path
         self._dashboard = dashboard
+        self._note = note
         self._display = display
         self._utilisation = Utilisation()
         self._written_at = float("-inf")
@@ -187,6 +191,7 @@ class Progress:
             utilisation=self._utilisation.share(study, at),
             remaining_s=0.0 if state == "done" else remaining_s,
             dashboard=self._dashboard(),
+            note=self._note(),
             updated_at=at,
         )
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, Self
 
 from asktell.config import StudyConfig, check_resume, from_resolved, load, parse, resolved
@@ -21,11 +15,13 @@ from asktell.directory import StudyDirectory, write_json
 from asktell.durable import replace_files
 from asktell.errors import ConfigError, Problem, StudyError, TrialError
 from asktell.execute.protocol import Executor, MetricsLogged
-from asktell.loop import STOP, Loop
+from asktell.executors import make_executor
+from asktell.loop import Loop
 from asktell.overview import read_study
 from asktell.progress import Incumbent, Progress, Snapshot, incumbent
 from asktell.records import Closed, Ended, Enqueued, Record
-from asktell.session import Session, optimizer_of, study_directory, width_of
+from asktell.session import Session, optimizer_of, study_directory
+from asktell.stopping import Stopping, listening
 from asktell.trial import Cause, Outcome, Status, Trial, Value
 
 Display = Callable[[Snapshot, Record | MetricsLogged | None], None]
@@ -55,63 +51,6 @@ def create(config: StudyConfig, path: Path) -> StudyDirectory:
 
 def already_there(path: Path) -> StudyError:
     return StudyError(f"{path} exists already; go on with `asktell resume {path}`, or choose another --dir")
-
-
-def make_executor(session: Session) -> Executor:
-    """The executor that the configuration asks for."""
-    from asktell import worker
-    from asktell.cluster.local import AddressPool, LocalPool
-    from asktell.execute.dask import DaskExecutor, Pool
-
-    config = session.config
-    spec = worker.WorkSpec(str(session.directory.root), session.token, json.dumps(config.dump()))
-    pool: Pool
-    if config.cluster.kind == "address":
-        assert config.cluster.address is not None
-        pool = AddressPool(config.cluster.address)
-    else:
-        pool = LocalPool(width_of(config), dashboard=config.cluster.dashboard)
-    return DaskExecutor(pool, partial(worker.work, spec))
-
-
-class StopSignal:
-    """A signal that may come before there is an executor to be woken by it."""
-
-    def __init__(self) -> None:
-        self._reason = ""
-        self._executor: Executor | None = None
-
-    def attach(self, executor: Executor) -> None:
-        self._executor = executor
-        if self._reason:
-            executor.wake(self._reason)
-
-    def send(self, name: str) -> None:
-        self._reason = f"{STOP}: {name}"
-        if self._executor is not None:
-            self._executor.wake(self._reason)
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[StopSignal]:
-    """SIGINT or SIGTERM once ends the loop in an orderly way; a second one interrupts at once."""
-    signal_ = StopSignal()
-    if threading.current_thread() is not threading.main_thread():
-        yield signal_
-        return
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.default_int_handler)
-        signal_.send(signal.Signals(number).name)
-
-    for number in previous:
-        signal.signal(number, stop)
-    try:
-        yield signal_
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 class Study:
@@ -159,41 +98,48 @@ class Study:
         display: Display = lambda *_: None,
         executor: Callable[[Session], Executor] = make_executor,
         accept_code: bool = False,
+        hand_over_at: float | None = None,
+        on_hand_over: Callable[[], None] | None = None,
     ) -> Closed:
         """Run, or resume, until the budget is used or the study is stopped.
 
         trials: a new total for the budget; display: called with the state of things and the news.
+        on_hand_over: called when this driver shall leave the study to its successor, at SIGUSR1 or at
+        `hand_over_at` (Unix seconds): workers in batch jobs then finish what they run.
         """
         self._release()
         if trials is not None:
             budget = self.config.budget.model_copy(update={"trials": trials})
             self.configure(self.config.model_copy(update={"budget": budget}))
-        with stop_on_signals() as stop:
-            closed = self._run(stop, display, executor, accept_code=accept_code)
+        can_hand_over = on_hand_over is not None
+        with listening(hand_over_at=hand_over_at, hand_over_on_signal=can_hand_over) as stopping:
+            closed = self._run(stopping, display, executor, on_hand_over, accept_code=accept_code)
         self._write_best()
         return closed
 
     def _run(
         self,
-        stop: StopSignal,
+        stopping: Stopping,
         display: Display,
         executor: Callable[[Session], Executor],
+        on_hand_over: Callable[[], None] | None,
         *,
         accept_code: bool,
     ) -> Closed:
         session = self._open(accept_code=accept_code)
         try:
             runner = executor(session)
-            stop.attach(runner)
+            stopping.attach(runner)
             progress = Progress(
                 self.config.name,
                 session.study,
                 path=self._directory.progress,
                 dashboard=lambda: runner.dashboard,
+                note=lambda: runner.note,
                 display=display,
             )
             session.parts.observers.append(progress)
-            return Loop(session.ledger, runner).run()
+            return Loop(session.ledger, runner, on_hand_over).run()
         finally:
             session.close()
 

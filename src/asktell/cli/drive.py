@@ -126,7 +126,7 @@ def _drive(study: Study, shown: Path, *, accept_code: bool) -> None:
     from asktell.errors import ExecutorError
     from asktell.execute.protocol import Executor
     from asktell.overview import read_study
-    from asktell.run import make_executor
+    from asktell.executors import make_executor
     from asktell.session import Session, width_of
 
     config = study.config
