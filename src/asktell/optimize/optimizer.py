@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asktell.errors import SpaceError, SpaceExhausted, TrialError
 from asktell.optimize import engines
@@ -69,9 +70,19 @@ class Optimizer:
         self._clock = clock
         self._queue: deque[Params] = deque()
         self._trials: list[Trial] = []
+        self._params: list[Params] = []
+        self._origins: list[Origin] = []
         self._values: dict[int, dict[str, float]] = {}
-        self._failed: set[int] = set()
-        self._unit = np.empty((16, space.dims))
+        self._pending: dict[int, None] = {}
+        # What engines are shown, a row for each trial; kept up to date rather than made for each proposal.
+        self._columns = {
+            "unit": np.empty((0, space.dims)),
+            "losses": np.empty((0, len(self.objectives))),
+            "is_told": np.empty(0, dtype=bool),
+            "is_failed": np.empty(0, dtype=bool),
+            "is_feasible": np.empty(0, dtype=bool),
+        }
+        self._outcomes = {name: np.empty(0) for name in self._bounds}
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -81,7 +92,7 @@ class Optimizer:
     @property
     def pending(self) -> tuple[int, ...]:
         """Numbers that were neither told nor failed, ascending."""
-        return tuple(t.number for t in self._trials if self._is_pending(t.number))
+        return tuple(self._pending)
 
     @overload
     def ask(self, n: None = None) -> Trial: ...
@@ -130,7 +141,13 @@ class Optimizer:
         Raises TrialError when the trial is unknown, was told, or a value is missing or not finite.
         """
         self._require_pending(number)
-        self._values[number] = self._checked(values, f"trial {number}")
+        self._values[number] = checked = self._checked(values, f"trial {number}")
+        del self._pending[number]
+        self._columns["losses"][number] = self._losses(number)
+        self._columns["is_told"][number] = True
+        self._columns["is_feasible"][number] = self._is_feasible(number)
+        for name, column in self._outcomes.items():
+            column[number] = checked[name]
 
     def check(self, number: int, values: float | Mapping[str, float] | None = None) -> None:
         """Raise the TrialError that `tell` (or `fail`, without values) would."""
@@ -141,7 +158,8 @@ class Optimizer:
     def fail(self, number: int) -> None:
         """Trial `number` brought no value. The engine learns where failures lie, not a made-up loss."""
         self._require_pending(number)
-        self._failed.add(number)
+        del self._pending[number]
+        self._columns["is_failed"][number] = True
 
     def enqueue(self, params: Params) -> None:
         """Have `params` returned by the next ask; they may repeat a point on purpose."""
@@ -205,27 +223,13 @@ class Optimizer:
     def history(self) -> History:
         """What an engine is shown; a copy."""
         n = len(self._trials)
-        losses = np.full((n, len(self.objectives)), np.nan)
-        outcomes = {name: np.full(n, np.nan) for name in self._bounds}
-        is_told, is_failed, is_feasible = (np.zeros(n, dtype=bool) for _ in range(3))
-        for number, values in self._values.items():
-            losses[number] = self._losses(number)
-            is_told[number] = True
-            is_feasible[number] = self._is_feasible(number)
-            for name, column in outcomes.items():
-                column[number] = values[name]
-        is_failed[list(self._failed)] = True
         return History(
             numbers=np.arange(n, dtype=np.int64),
-            params=tuple(trial.params for trial in self._trials),
-            unit=self._unit[:n].copy(),
-            losses=losses,
-            is_told=is_told,
-            is_failed=is_failed,
-            is_feasible=is_feasible,
-            origins=tuple(trial.origin for trial in self._trials),
-            outcomes=outcomes,
+            params=tuple(self._params),
+            origins=tuple(self._origins),
+            outcomes={name: column[:n].copy() for name, column in self._outcomes.items()},
             outcome_bounds=dict(self._bounds),
+            **{name: column[:n].copy() for name, column in self._columns.items()},
         )
 
     def _number(
@@ -250,10 +254,14 @@ class Optimizer:
 
     def _append(self, trial: Trial) -> None:
         n = len(self._trials)
-        if n == len(self._unit):
-            self._unit = np.concatenate([self._unit, np.empty_like(self._unit)])
-        self._unit[n] = self.space.to_unit(trial.params)
+        if n == len(self._columns["unit"]):
+            self._columns = {name: _longer(column) for name, column in self._columns.items()}
+            self._outcomes = {name: _longer(column) for name, column in self._outcomes.items()}
+        self._columns["unit"][n] = self.space.to_unit(trial.params)
         self._trials.append(trial)
+        self._params.append(trial.params)
+        self._origins.append(trial.origin)
+        self._pending[n] = None
 
     def checked_point(self, params: Params) -> Params:
         """The point as the space writes it; raises SpaceError if it is not in the space."""
@@ -265,13 +273,10 @@ class Optimizer:
             )
         return point
 
-    def _is_pending(self, number: int) -> bool:
-        return number not in self._values and number not in self._failed
-
     def _require_pending(self, number: int) -> None:
         if not 0 <= number < len(self._trials):
             raise TrialError(f"there is no trial {number}; {len(self._trials)} were asked, counted from 0")
-        if not self._is_pending(number):
+        if number not in self._pending:
             became = "was told" if number in self._values else "failed"
             raise TrialError(
                 f"trial {number} {became} before; a trial ends once, enqueue its point to repeat it"
@@ -313,3 +318,9 @@ class Optimizer:
     def _is_feasible(self, number: int) -> bool:
         values = self._values[number]
         return all(low <= values[name] <= high for name, (low, high) in self._bounds.items())
+
+
+def _longer(column: NDArray[Any]) -> NDArray[Any]:
+    """Room for as many rows again, at least 16: NaN, or False."""
+    more = np.zeros((max(16, len(column)), *column.shape[1:]), dtype=column.dtype)
+    return np.concatenate([column, more if column.dtype == bool else more * np.nan])
