@@ -84,11 +84,56 @@ class Parts:
 
 
 class Ledger:
-    """The study's owner: every change to it goes through `commit`, journal first."""
+    """The study's owner: every change to it goes through `commit`, in the order in which it became true.
+
+    This one keeps nothing but the present state; what it holds is lost with the process.
+    """
+
+    def __init__(self, study: StudyMachine, optimizer: Optimizer) -> None:
+        self.study = study
+        self.optimizer = optimizer
+        self.observers: list[Observer] = []
+
+    def commit(self, records: Sequence[Record]) -> None:
+        """Make records true."""
+        for record in records:
+            learn(record, self.study, self.optimizer)
+            for observer in self.observers:
+                observer.on_record(record)
+
+    def ask(self, count: int, clock: Callable[[], float]) -> list[Trial]:
+        """Propose together; each joint group is one record. Fewer when the space is exhausted."""
+        asked: list[Trial] = []
+        while len(asked) < count:
+            try:
+                group = self.optimizer.propose(count - len(asked))
+            except SpaceExhausted as error:
+                logger.info("%s", error)
+                self.study.exhaust()
+                break
+            at = clock()
+            group = [replace(trial, asked_at=at) for trial in group]
+            self.commit([Asked(tuple(group), at)])
+            asked += group
+        return asked
+
+    def check(self) -> None:
+        """Raise StudyLocked if the study is another's by now."""
+
+    def adopt(self, at: float) -> None:
+        """Take in what people have asked for."""
+
+    def harvest(self, at: float) -> None:
+        """Take in results that nobody has told yet."""
+
+
+class JournaledLedger(Ledger):
+    """A ledger whose records are durable before they are true."""
 
     def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.study, parts.optimizer)
         self.parts = parts
-        self.study = parts.study
+        self.observers = parts.observers
 
     def commit(self, records: Sequence[Record]) -> None:
         """Make records durable, then true. Raises StudyLocked once another driver has the study."""
@@ -99,21 +144,8 @@ class Ledger:
         for record in records:
             take(record, self.parts)
 
-    def ask(self, count: int, clock: Callable[[], float]) -> list[Trial]:
-        """Propose together; each joint group is one record. Fewer when the space is exhausted."""
-        asked: list[Trial] = []
-        while len(asked) < count:
-            try:
-                group = self.parts.optimizer.propose(count - len(asked))
-            except SpaceExhausted as error:
-                logger.info("%s", error)
-                self.study.exhaust()
-                break
-            at = clock()
-            group = [replace(trial, asked_at=at) for trial in group]
-            self.commit([Asked(tuple(group), at)])
-            asked += group
-        return asked
+    def check(self) -> None:
+        self.parts.heart.check()
 
     def adopt(self, at: float) -> None:
         """Take people's commands into the journal; one that does not fit is reported and left out."""
@@ -148,28 +180,33 @@ class Ledger:
 
 def take(record: Record, parts: Parts) -> None:
     """What follows from a durable record, in a live study and in a replay alike."""
-    parts.study.apply(record)
-    match record:
-        case Asked():
-            for trial in record.trials:
-                parts.optimizer.restore(trial)
-        case Ended():
-            if record.outcome.status is Status.COMPLETED:
-                parts.optimizer.tell(record.number, record.outcome.values)
-            else:
-                parts.optimizer.fail(record.number)
-        case Enqueued():
-            parts.optimizer.enqueue(record.params)
-        case Added():
-            parts.optimizer.restore(record.trial)
-            parts.optimizer.tell(record.trial.number, record.outcome.values)
-        case SchemaSet():
-            parts.publisher.put(record)
+    learn(record, parts.study, parts.optimizer)
+    if isinstance(record, SchemaSet):
+        parts.publisher.put(record)
     row = parts.rows.take(record)
     if row is not None:
         parts.publisher.put(row)
     for observer in parts.observers:
         observer.on_record(record)
+
+
+def learn(record: Record, study: StudyMachine, optimizer: Optimizer) -> None:
+    """What the study's state and the optimizer make of a record."""
+    study.apply(record)
+    match record:
+        case Asked():
+            for trial in record.trials:
+                optimizer.restore(trial)
+        case Ended():
+            if record.outcome.status is Status.COMPLETED:
+                optimizer.tell(record.number, record.outcome.values)
+            else:
+                optimizer.fail(record.number)
+        case Enqueued():
+            optimizer.enqueue(record.params)
+        case Added():
+            optimizer.restore(record.trial)
+            optimizer.tell(record.trial.number, record.outcome.values)
 
 
 class Loop:
@@ -180,7 +217,6 @@ class Loop:
     ) -> None:
         """on_hand_over: sees to a successor; without it there is no handing over."""
         self._ledger = ledger
-        self._parts = ledger.parts
         self._study = ledger.study
         self._executor = executor
         self._on_hand_over = on_hand_over
@@ -226,7 +262,7 @@ class Loop:
         if isinstance(event, SlotLeft | TaskLost):
             # The worker may have finished, and died before it could say so.
             self._ledger.harvest(at)
-        for observer in self._parts.observers:
+        for observer in self._ledger.observers:
             observer.on_event(event, at)
         match event:
             case Woken(reason=reason) if reason.startswith(STOP):
@@ -242,8 +278,8 @@ class Loop:
         if not 0 <= at - self._adopted_at < TICK_S:
             self._adopted_at = at
             self._ledger.adopt(at)
-        self._parts.heart.check()
-        for observer in self._parts.observers:
+        self._ledger.check()
+        for observer in self._ledger.observers:
             observer.on_tick(at)
 
     def _finish(self, commands: Sequence[Command]) -> Finish | None:

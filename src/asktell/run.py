@@ -138,7 +138,7 @@ class Study:
                 note=lambda: runner.note,
                 display=display,
             )
-            session.parts.observers.append(progress)
+            session.ledger.observers.append(progress)
             return Loop(session.ledger, runner, on_hand_over).run()
         finally:
             session.close()

@@ -16,7 +16,7 @@ from asktell.evaluate import cleanup
 from asktell.heart import Heart
 from asktell.inbox import Inbox
 from asktell.journal import open_driver, openings, replay_driver
-from asktell.loop import Ledger, Parts, take
+from asktell.loop import JournaledLedger, Parts, take
 from asktell.optimize.optimizer import Optimizer
 from asktell.publisher import Publisher
 from asktell.records import Closed, Opened
@@ -129,7 +129,7 @@ class Session:
             )
             for record in replay_driver(directory.journal):
                 take(record, self.parts)
-            self.ledger = Ledger(self.parts)
+            self.ledger = JournaledLedger(self.parts)
             self.publisher.start()
         except BaseException:
             heart.close()
