@@ -8,7 +8,7 @@
 #   APT=0           install nothing
 #
 # Partitions: main (c1, c2, ...); closed (down: its jobs wait for ever); staff (refuses every account but `staff`);
-# low and high, on a node `victim` of their own (a job in high preempts, with requeue, those in low).
+# low and high, on a node `victim` of their own: a job in high preempts those in low, which are queued again.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 . "$here/daemons.sh"
@@ -82,6 +82,21 @@ ConstrainRAMSpace=$([ "$MEMLIMIT" = 1 ] && echo yes || echo no)
 CONF
 }
 
+# Accounts without slurmdbd.
+print_job_submit() {
+  cat <<LUA
+function slurm_job_submit(job, partitions, user)
+  if job.partition == "staff" and job.account ~= "staff" then
+    return slurm.ESLURM_INVALID_ACCOUNT
+  end
+  return slurm.SUCCESS
+end
+function slurm_job_modify(job, old, partitions, user)
+  return slurm.SUCCESS
+end
+LUA
+}
+
 print_slurm_conf() {
   local proctrack=pgid task=none
   if has_freezer; then
@@ -122,6 +137,7 @@ JobAcctGatherType=jobacct_gather/none
 # sacct -c reads this one
 JobCompType=jobcomp/filetxt
 JobCompLoc=/var/log/slurm/jobcomp.txt
+JobSubmitPlugins=lua
 # short, so that tests of killed jobs and nodes are
 KillWait=5
 SlurmctldTimeout=30
@@ -135,7 +151,7 @@ CONF
 PartitionName=DEFAULT Nodes=c[1-$NODES] MaxTime=INFINITE DefaultTime=10 State=UP PreemptMode=OFF PriorityTier=10
 PartitionName=main Default=YES
 PartitionName=closed State=DOWN
-PartitionName=staff AllowAccounts=staff State=UP
+PartitionName=staff
 PartitionName=high Nodes=victim
 PartitionName=low Nodes=victim PriorityTier=1 PreemptMode=REQUEUE
 CONF
@@ -152,6 +168,7 @@ write_configuration() {
   mkdir -p /etc/slurm /run/slurm /var/log/slurm /var/lib/slurm/slurmctld
   for node in $nodes; do mkdir -p "/var/lib/slurm/slurmd/$node"; done
   has_freezer && print_cgroup_conf >/etc/slurm/cgroup.conf
+  print_job_submit >/etc/slurm/job_submit.lua
   local new=$CONF.new
   print_slurm_conf >"$new"
   if cmp -s "$new" $CONF; then

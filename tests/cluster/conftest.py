@@ -1,0 +1,66 @@
+"""Batch schedulers to test on: without one a test is skipped; where CI provides one, it fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from batch_studies import BatchStudy
+
+TESTBED = "bring it up with `PBS=1 hpc/testbed/slurm-up.sh` (as root)"
+PBS_COMMANDS = Path("/opt/slurm-torque/usr/bin")
+"""Where hpc/testbed/slurm-up.sh unpacks the PBS front end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+def _need(name: str, is_there: bool) -> None:
+    if is_there:
+        return
+    if name in os.environ.get("ASKTELL_CI_PROVIDES", "").split():
+        pytest.fail(f"{name} should be here: {TESTBED}")
+    pytest.skip(f"needs the {name} testbed: {TESTBED}")
+
+
+def _slurm_is_up() -> bool:
+    """The testbed's partitions are there; other clusters do not have them."""
+    if shutil.which("sinfo") is None:
+        return False
+    asked = subprocess.run(
+        ["sinfo", "--noheader", "--format=%R"], capture_output=True, check=False, text=True, timeout=60
+    )
+    return {"main", "closed", "staff", "low", "high"} <= set(asked.stdout.split())
+
+
+@pytest.fixture(scope="session")
+def _slurm() -> bool:
+    return _slurm_is_up()
+
+
+def _study(folder: Path, kind: str, environ: dict[str, str]) -> Iterator[BatchStudy]:
+    study = BatchStudy(folder, kind, environ)
+    yield study
+    study.end()
+
+
+@pytest.fixture
+def slurm_study(_slurm: bool, tmp_path: Path) -> Iterator[BatchStudy]:
+    """A study to be written and run on SLURM; nothing of it may be left in the end."""
+    _need("slurm", _slurm)
+    yield from _study(tmp_path, "slurm", dict(os.environ))
+
+
+@pytest.fixture
+def pbs_study(_slurm: bool, tmp_path: Path) -> Iterator[BatchStudy]:
+    """The same on the PBS front end."""
+    _need("pbs", _slurm and (PBS_COMMANDS / "qsub").exists())
+    path = f"{PBS_COMMANDS}{os.pathsep}{os.environ['PATH']}"
+    yield from _study(tmp_path, "pbs", {**os.environ, "PATH": path})
