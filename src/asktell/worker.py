@@ -85,6 +85,8 @@ def evaluator_of(config: StudyConfig, study_dir: Path) -> Evaluator:
         config.name,
         constraints=tuple(config.outcome_bounds()),
         parameters=tuple(config.space),
+        gpus=config.cluster.gpus_per_trial,
+        launcher=config.cluster.launcher,
     )
 
 

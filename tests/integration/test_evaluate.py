@@ -423,6 +423,113 @@ def test_shell_commands_quote_their_values(tmp_path: Path) -> None:
     assert (bench.last / "got").read_text() == "a b; touch {x} $HOME 'q'"
 
 
+CHECKPOINTING = {"call": "evaluate_checkpointing.py:evaluate", "checkpoint_signal": "SIGUSR1"}
+
+
+def warned(bench: Bench, ready: str, of: Cause = Cause.WALLTIME, **params: object) -> Evaluation:
+    """Run an attempt that is warned once it has written `ready`."""
+    with ThreadPoolExecutor() as pool:
+        future = pool.submit(bench.run, **params)
+        await_that(lambda: hasattr(bench, "last") and ready in _text(bench.last / "stdout"), "it is ready")
+        bench.evaluator.warn(of)
+        return future.result()
+
+
+@pytest.mark.parametrize("isolation", ["fork", "fresh"])
+def test_a_warned_evaluation_saves_and_the_next_attempt_continues(
+    mark: str, tmp_path: Path, isolation: str
+) -> None:
+    config = EvaluateConfig(folder=OBJECTIVES, isolation=isolation, **CHECKPOINTING)
+    with Evaluator(config, ["y"], {}, 1, tmp_path, "study") as evaluator:
+        bench = Bench(evaluator, tmp_path / "trial")
+        outcome = warned(bench, "half way", until=10, goes_on=False).outcome
+        assert (outcome.status, outcome.cause) == (Status.FAILED, Cause.WALLTIME)
+        assert "ended after it was warned that its job ends\nSystemExit: saved, and left" in outcome.error
+        assert bench.run(until=10, goes_on=False).outcome.values == {"y": 10.0, "first": 5.0}
+
+
+def test_a_warned_evaluation_that_ends_in_time_has_its_result(mark: str, tmp_path: Path) -> None:
+    config = EvaluateConfig(folder=OBJECTIVES, **CHECKPOINTING)
+    with Evaluator(config, ["y"], {}, 1, tmp_path, "study") as evaluator:
+        outcome = warned(Bench(evaluator, tmp_path / "trial"), "half way", until=10, goes_on=True).outcome
+    assert (outcome.cause, outcome.values) == (Cause.NONE, {"y": 10.0, "first": 0.0})
+
+
+SAVES = "trap 'echo 5 > {checkpoint}/count; exit 3' USR1; echo ready; while :; do sleep 0.02; done"
+
+
+@pytest.mark.parametrize(
+    ("of", "ends_in_s", "cause"),
+    [
+        (Cause.WALLTIME, None, Cause.WALLTIME),
+        (Cause.WORKER_LOST, None, Cause.WORKER_LOST),
+        (Cause.WORKER_LOST, 1000.0, Cause.WORKER_LOST),
+        (Cause.WORKER_LOST, 5.0, Cause.WALLTIME),
+    ],
+)
+def test_what_a_warned_command_leaves_is_kept_and_its_cause_is_the_jobs(
+    tmp_path: Path, of: Cause, ends_in_s: float | None, cause: Cause
+) -> None:
+    config = EvaluateConfig(folder=tmp_path, command=SAVES, shell=True, checkpoint_signal="SIGUSR1")
+    with Evaluator(config, ["y"], {}, 1, tmp_path, "study") as evaluator:
+        evaluator.ends_at = None if ends_in_s is None else time.time() + ends_in_s
+        outcome = warned(Bench(evaluator, tmp_path / "trial"), "ready", of).outcome
+    assert (outcome.cause, outcome.exit_code) == (cause, 3)
+    assert (tmp_path / "trial" / "checkpoint" / "count").read_text() == "5\n"
+
+
+def test_without_a_signal_a_warning_changes_nothing(tmp_path: Path) -> None:
+    command = "echo ready; sleep 0.5; echo '{{\"y\": 1}}' > result.json"
+    config = EvaluateConfig(folder=tmp_path, command=command, shell=True)
+    with Evaluator(config, ["y"], {}, 1, tmp_path, "study") as evaluator:
+        assert warned(Bench(evaluator, tmp_path / "trial"), "ready").outcome.values == {"y": 1.0}
+
+
+def test_a_signal_to_the_job_at_its_end_is_its_walltime(mark: str, tmp_path: Path) -> None:
+    config = EvaluateConfig(folder=OBJECTIVES, call=MISBEHAVING, grace_s=0.2)
+    with Evaluator(config, ["y"], {}, 1, tmp_path, "study") as evaluator:
+        evaluator.ends_at = time.time() + 20.0
+        outcome = Bench(evaluator, tmp_path / "trial").run(mode="is_preempted").outcome
+    assert outcome.cause is Cause.WALLTIME
+
+
+def test_an_evaluation_knows_when_its_job_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ASKTELL_ENDS_AT", "1234.5")
+    command = 'echo {{\\"y\\": $ASKTELL_ENDS_AT}} > result.json'
+    config = EvaluateConfig(folder=tmp_path, command=command, shell=True)
+    with Evaluator(config, ["y"], {}, 1, tmp_path, "study") as evaluator:
+        assert Bench(evaluator, tmp_path / "trial").run().outcome.values == {"y": 1234.5}
+
+
+def test_a_launcher_starts_the_command_and_functions_find_it(tmp_path: Path) -> None:
+    (tmp_path / "ranks.py").write_text(
+        "import os, subprocess\n"
+        "def evaluate():\n"
+        "    return float(subprocess.check_output(os.environ['ASKTELL_LAUNCHER'], shell=True))\n"
+    )
+    function = EvaluateConfig(folder=tmp_path, call="ranks.py:evaluate")
+    with Evaluator(function, ["y"], {}, 3, tmp_path, "study", launcher="echo {cpus}") as evaluator:
+        assert Bench(evaluator, tmp_path / "function").run().outcome.values == {"y": 3.0}
+    program = EvaluateConfig(
+        folder=tmp_path, command=["ranks"], result=ResultConfig(json=None, stdout={"y": r"(\d) ranks"})
+    )
+    with Evaluator(program, ["y"], {}, 3, tmp_path, "study", launcher="echo {cpus}") as evaluator:
+        assert Bench(evaluator, tmp_path / "program").run().outcome.values == {"y": 3.0}
+
+
+@pytest.mark.parametrize(("is_used", "is_kept"), [(True, True), (False, False)])
+def test_an_unused_folder_for_checkpoints_goes(
+    bench: Bench, tmp_path: Path, is_used: bool, is_kept: bool
+) -> None:
+    outcome = bench.run(mode="returns_nan").outcome
+    place = tmp_path / "checkpoint"
+    place.mkdir()
+    if is_used:
+        (place / "state").touch()
+    cleanup(tmp_path, outcome, "failed")
+    assert place.exists() is is_kept
+
+
 @pytest.mark.parametrize(("keep", "kept"), [("all", {0, 1}), ("failed", {1}), ("none", set())])
 def test_cleanup_keeps_what_was_asked_for(bench: Bench, keep: str, kept: set[int]) -> None:
     places = []

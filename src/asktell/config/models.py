@@ -53,7 +53,8 @@ class EvaluateConfig(Section):
     command: list[str] | str | None = Field(
         None,
         description="A program and its arguments, with {parameter} placeholders:"
-        ' [./simulate, --width, "{width}"]. Also {trial}, {attempt}, {directory}, {folder}, {python}.',
+        ' [./simulate, --width, "{width}"]. Also {trial}, {attempt}, {directory},'
+        " {checkpoint}, {folder}, {python}.",
     )
     shell: bool = Field(
         False,

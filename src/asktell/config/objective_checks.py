@@ -15,7 +15,7 @@ from asktell.config.checks import expression_fault
 from asktell.config.faults import Fault, did_you_mean
 from asktell.config.models import EvaluateConfig, StudyConfig
 
-PLACEHOLDERS = frozenset({"trial", "attempt", "directory", "folder", "python"})
+PLACEHOLDERS = frozenset({"trial", "attempt", "directory", "checkpoint", "folder", "python"})
 """What a command or a template may name beside the parameters."""
 
 _ARRAY_FILE = re.compile(r".+\.(npy|npz|nc)(\[[^\[\]]+\])?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -28,7 +29,8 @@ from asktell.trial import Cause, Outcome, Status
 
 _log = logging.getLogger(__name__)
 
-_JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "JOB_ID")
+_JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "JOB_ID", "LSB_JOBID", "OAR_JOB_ID")
+_JOB_END_S = 30.0  # a signal so close to the end of a job, or later, means that end
 _STALE = (child.RETURNED_JSON, child.RETURNED_ARRAYS, inputs.METRICS_FILE)
 
 OnMetrics = Callable[[Metrics], None]
@@ -55,6 +57,7 @@ class _Ended:
     result: Result | None = None
     exit_code: int | None = None
     peak_bytes: int = 0
+    is_warned: bool = False
 
 
 @dataclass(eq=False)
@@ -63,10 +66,15 @@ class Evaluator:
 
     objectives: the first is what a function's single number stands for. constraints: further results
     that must be finite numbers. parameters: every name of the space, so that `valid` can tell an
-    inactive parameter from a missing result. cpus: how many threads numerical libraries are told to use.
+    inactive parameter from a missing result. cpus, gpus: what one trial may use. launcher: what MPI
+    programs are started with, a template with {cpus} and {gpus}.
+
+    ends_at: when the batch job ends in which this process runs, Unix seconds; None where it does not end,
+    or nobody knows. Found in ASKTELL_ENDS_AT, and may be set at any time.
 
     `isolation: none` calls the function in the calling thread: its working directory is the worker's,
-    nothing is captured, neither time nor memory is limited, and os.environ is changed for the time.
+    nothing is captured, neither time nor memory is limited, it is not warned, and os.environ is changed
+    for the time.
     """
 
     config: EvaluateConfig
@@ -78,11 +86,16 @@ class Evaluator:
     _: KW_ONLY
     constraints: Sequence[str] = ()
     parameters: Collection[str] = ()
+    gpus: int = 0
+    launcher: str | None = None
 
     def __post_init__(self) -> None:
+        self.ends_at = inputs.job_end(os.environ)
+        self._warned_of = Cause.WALLTIME
         self._valid = tuple(map(Expression, self.config.valid))
+        self._resources = inputs.Resources(self.cpus, self.gpus, self.launcher)
         study_dir = Path(self.study_dir).absolute()
-        self._environment = inputs.study_environment(self.config, self.cpus, study_dir, self.name)
+        self._environment = inputs.study_environment(self.config, self._resources, study_dir, self.name)
         self._processes = Processes(self._environment, self.config.grace_s)
         self._here = threading.Lock()  # os.environ is one for all threads
         self._function: child.Function | None = None
@@ -101,6 +114,16 @@ class Evaluator:
     def close(self) -> None:
         """End the helper processes and whatever they run. They end by themselves when this process does."""
         self._processes.close()
+
+    def warn(self, of: Cause = Cause.WALLTIME) -> None:
+        """Send `evaluate.checkpoint_signal` to what runs: its job is about to end.
+
+        An attempt that ends without a valid result after that has `of` as its cause: WORKER_LOST
+        where the reason is not known yet. Callable from signal handlers and other threads; without
+        a `checkpoint_signal` nothing is sent.
+        """
+        self._warned_of = of
+        self._processes.warn()
 
     def run(self, task: Task, directory: Path, on_metrics: OnMetrics | None = None) -> Evaluation:
         """Evaluate one point in `directory`, which exists; blocks until all of it has ended.
@@ -122,6 +145,9 @@ class Evaluator:
                     on_metrics = None
 
         ended = self._attempt(task, directory, poll)
+        if ended.is_warned and ended.cause in (Cause.OBJECTIVE_ERROR, Cause.INVALID_RESULT):
+            error = f"ended after it was warned that its job ends\n{ended.error}".strip()
+            ended = replace(ended, cause=self._cause_of_loss(self._warned_of), error=error)
         poll()
         result = Result() if ended.result is None else ended.result
         outcome = Outcome(
@@ -147,6 +173,7 @@ class Evaluator:
             for name in _STALE:
                 (directory / name).unlink(missing_ok=True)
             inputs.write_inputs(task, directory, self.config)
+            inputs.checkpoint_of(directory).mkdir(exist_ok=True)
             if self.config.call is not None and self.config.isolation == "none":
                 ended = self._call_here(task, directory)
             else:
@@ -179,7 +206,7 @@ class Evaluator:
         if config.call is not None:
             argv = fresh_interpreter(config.call, folder)
         else:
-            argv = inputs.arguments(task, directory, config)
+            argv = inputs.arguments(task, directory, config, self._resources.launch())
         request = Request(
             argv=argv,
             directory=str(directory),
@@ -188,6 +215,7 @@ class Evaluator:
             grace_s=config.grace_s,
             memory_bytes=config.memory_bytes,
             max_log_bytes=config.max_log_bytes,
+            warning_signal=config.checkpoint_signal and signal.Signals[config.checkpoint_signal],
         )
         forked = (config.call, folder) if config.call is not None and config.isolation == "fork" else None
         report = self._processes.run(request, forked, poll)
@@ -237,12 +265,17 @@ class Evaluator:
                     f"killed by the system for lack of memory, at {report.peak_bytes / 1e6:.0f} MB{detail}"
                 )
             case Ending.TOLD:
-                cause, error = Cause.WORKER_LOST, f"ended by a signal to its job{detail}"
+                cause, error = self._cause_of_loss(), f"ended by a signal to its job{detail}"
             case Ending.ORPHANED | Ending.BROKEN:
-                cause, error = Cause.WORKER_LOST, f"the worker's processes were ended{detail}"
+                cause, error = self._cause_of_loss(), f"the worker's processes were ended{detail}"
             case Ending.NO_PROGRAM:
                 cause, error = Cause.OBJECTIVE_ERROR, f"{request.argv[0]} cannot be executed{detail}"
-        return _Ended(cause, error, None, report.exit_code, report.peak_bytes)
+        return _Ended(cause, error, None, report.exit_code, report.peak_bytes, report.is_warned)
+
+    def _cause_of_loss(self, otherwise: Cause = Cause.WORKER_LOST) -> Cause:
+        """What the end of a job is put down to: its walltime, if that is over."""
+        is_over = self.ends_at is not None and time.time() >= self.ends_at - _JOB_END_S
+        return Cause.WALLTIME if is_over else otherwise
 
     def _call_here(self, task: Task, directory: Path) -> _Ended:
         """Call the function in this thread."""
@@ -270,15 +303,21 @@ class Evaluator:
             return _Ended(Cause.INVALID_RESULT, str(error))
 
     def _attempt_environment(self, task: Task, directory: Path) -> dict[str, str]:
-        return {**inputs.attempt_environment(task, directory, self.name), **self.config.env}
+        own = inputs.attempt_environment(
+            task, directory, self.name, launcher=self._resources.launch(), ends_at=self.ends_at
+        )
+        return {**own, **self.config.env}
 
 
 def cleanup(directory: Path, outcome: Outcome, keep: str) -> None:
     """Remove an attempt's directory, or a trial's with all its attempts, unless `keep` wants it.
 
-    keep: 'all', 'failed' (what is not completed stays) or 'none', as in `evaluate.keep`.
+    keep: 'all', 'failed' (what is not completed stays) or 'none', as in `evaluate.keep`. A trial's
+    folder for checkpoints goes in any case if nothing is in it.
     """
     if keep == "all" or (keep == "failed" and outcome.status is not Status.COMPLETED):
+        with contextlib.suppress(OSError):  # it is not empty, or not there
+            (directory / inputs.CHECKPOINT).rmdir()
         return
     try:
         shutil.rmtree(directory)

@@ -1,4 +1,15 @@
-"""What an attempt is given: params.json, rendered templates, its argument list, its environment."""
+"""What an attempt is given: params.json, rendered templates, its argument list, its environment.
+
+ASKTELL_STUDY, ASKTELL_STUDY_DIR    the study's name and directory
+ASKTELL_TRIAL, ASKTELL_ATTEMPT      numbers from 0
+ASKTELL_DIR                         the attempt's folder, which is its working directory
+ASKTELL_CHECKPOINT                  a folder that all attempts of the trial share, empty at first
+ASKTELL_METRICS                     where `asktell.log` writes
+ASKTELL_SEED                        the same for all attempts of a trial
+ASKTELL_CPUS, ASKTELL_GPUS          what one trial may use
+ASKTELL_LAUNCHER                    `cluster.launcher` with its placeholders filled, where there is one
+ASKTELL_ENDS_AT                     when its batch job ends, Unix seconds, where that is known
+"""
 
 from __future__ import annotations
 
@@ -9,6 +20,7 @@ import shlex
 import string
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +32,30 @@ from asktell.metrics import FILE_VARIABLE
 from asktell.trial import Value
 
 METRICS_FILE = "metrics.jsonl"
+CHECKPOINT = "checkpoint"
+ENDS_AT = "ASKTELL_ENDS_AT"
 _TEMPLATE_SUFFIXES = (".j2", ".jinja", ".jinja2")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_STEP_MEMORY = ("SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_MEM_PER_GPU")
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one trial may use. launcher: `cluster.launcher`, a template with {cpus} and {gpus}."""
+
+    cpus: int = 1
+    gpus: int = 0
+    launcher: str | None = None
+
+    def launch(self) -> str:
+        """The launcher's text, '' without one. Raises ConfigError for a placeholder that it does not know."""
+        names = {"cpus": self.cpus, "gpus": self.gpus}
+        return "" if self.launcher is None else fill(self.launcher, names, "cluster.launcher")
+
+
+def checkpoint_of(directory: Path) -> Path:
+    """The folder that all attempts of a trial share, from the directory of one of them."""
+    return directory.parent / CHECKPOINT
 
 
 def names_of(task: Task, directory: Path, config: EvaluateConfig) -> dict[str, Value]:
@@ -31,6 +65,7 @@ def names_of(task: Task, directory: Path, config: EvaluateConfig) -> dict[str, V
         "trial": task.number,
         "attempt": task.attempt,
         "directory": str(directory),
+        "checkpoint": str(checkpoint_of(directory)),
         "folder": str(config.folder),
         "python": sys.executable,
     }
@@ -73,19 +108,22 @@ def rendered_name(template: str) -> str:
     return path.stem if path.suffix in _TEMPLATE_SUFFIXES else path.name
 
 
-def arguments(task: Task, directory: Path, config: EvaluateConfig) -> tuple[str, ...]:
-    """The program and its arguments. Raises ConfigError for a placeholder without a value."""
+def arguments(task: Task, directory: Path, config: EvaluateConfig, launcher: str = "") -> tuple[str, ...]:
+    """The program and its arguments, behind those of the launcher.
+
+    Raises ConfigError for a placeholder without a value.
+    """
     names = names_of(task, directory, config)
     if config.shell:
         # `shell` takes one text; a list with it is joined as it stands.
         text = config.command if isinstance(config.command, str) else " ".join(config.command or ())
-        return ("/bin/sh", "-c", fill(text, names, quote=True))
+        return ("/bin/sh", "-c", f"{launcher} {fill(text, names, quote=True)}".lstrip())
     command = shlex.split(config.command) if isinstance(config.command, str) else config.command or ()
     program, *rest = (fill(part, names) for part in command)
     beside = os.path.abspath(config.folder / program)
     if os.sep in program and os.path.isfile(beside):
         program = beside
-    return (program, *rest)
+    return (*shlex.split(launcher), program, *rest)
 
 
 def hint(argv: Sequence[str], directory: Path, config: EvaluateConfig) -> str:
@@ -97,14 +135,14 @@ def hint(argv: Sequence[str], directory: Path, config: EvaluateConfig) -> str:
     return ""
 
 
-def fill(text: str, names: Mapping[str, Value], *, quote: bool = False) -> str:
-    """Replace {name} and {name:.3f}; `{{` and `}}` are braces. Raises ConfigError."""
+def fill(text: str, names: Mapping[str, Value], key: str = "evaluate.command", *, quote: bool = False) -> str:
+    """Replace {name} and {name:.3f}; `{{` and `}}` are braces. Raises ConfigError, which names `key`."""
     try:
         return _Filler(quote=quote).vformat(text, (), names)
-    except ConfigError:
-        raise
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from None
     except ValueError as error:
-        raise ConfigError(f"evaluate.command: {text!r}: {error} (write {{{{ and }}}} for braces)") from error
+        raise ConfigError(f"{key}: {text!r}: {error} (write {{{{ and }}}} for braces)") from error
 
 
 class _Filler(string.Formatter):
@@ -116,7 +154,7 @@ class _Filler(string.Formatter):
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         if field_name not in kwargs:
             raise ConfigError(
-                f"evaluate.command: {{{field_name}}} has no value in this trial; there are"
+                f"{{{field_name}}} has no value in this trial; there are"
                 f" {', '.join(kwargs)} (write {{{{ and }}}} for braces)"
             )
         return kwargs[field_name], field_name
@@ -132,27 +170,55 @@ def seed_of(name: str, number: int) -> int:
     return int.from_bytes(digest[:4], "little")
 
 
-def study_environment(config: EvaluateConfig, cpus: int, study_dir: Path, name: str) -> dict[str, str]:
+def job_end(environment: Mapping[str, str]) -> float | None:
+    """What ASKTELL_ENDS_AT says, if it is there."""
+    return float(environment[ENDS_AT]) if environment.get(ENDS_AT) else None
+
+
+def study_environment(
+    config: EvaluateConfig, resources: Resources, study_dir: Path, name: str
+) -> dict[str, str]:
     """The worker's environment with what does not change from attempt to attempt.
 
-    The number of threads replaces the 1 that dask's nanny exports; `evaluate.env` has the last word.
+    Numerical libraries get a thread per core, or one where a launcher starts a process per core, in
+    place of the 1 that dask's nanny exports; `evaluate.env` has the last word.
     """
     return {
-        **os.environ,
-        **dict.fromkeys(_THREAD_VARIABLES, str(cpus)),
+        **_for_steps(os.environ, resources),
+        **dict.fromkeys(_THREAD_VARIABLES, str(1 if resources.launcher else resources.cpus)),
         "ASKTELL_STUDY": name,
         "ASKTELL_STUDY_DIR": str(study_dir),
-        "ASKTELL_CPUS": str(cpus),
+        "ASKTELL_CPUS": str(resources.cpus),
+        "ASKTELL_GPUS": str(resources.gpus),
         **config.env,
     }
 
 
-def attempt_environment(task: Task, directory: Path, name: str) -> dict[str, str]:
+def _for_steps(environment: Mapping[str, str], resources: Resources) -> dict[str, str]:
+    """The environment of a SLURM job, such that `srun` in it starts at once.
+
+    One memory variable makes concurrent steps wait for each other, two of them (one is an outer job's) are
+    refused; without any, a step may use what its job has. A step in a step waits for ever unless they
+    may overlap.
+    """
+    memory = [name for name in _STEP_MEMORY if name in environment]
+    is_hindrance = resources.launcher is not None or len(memory) > 1
+    overlap = {"SLURM_OVERLAP": "1"} if "SLURM_STEP_ID" in environment else {}
+    kept = {key: value for key, value in environment.items() if not (is_hindrance and key in memory)}
+    return overlap | kept
+
+
+def attempt_environment(
+    task: Task, directory: Path, name: str, *, launcher: str = "", ends_at: float | None = None
+) -> dict[str, str]:
     """What an attempt finds in its environment beyond its study's."""
     return {
         "ASKTELL_TRIAL": str(task.number),
         "ASKTELL_ATTEMPT": str(task.attempt),
         "ASKTELL_DIR": str(directory),
+        "ASKTELL_CHECKPOINT": str(checkpoint_of(directory)),
+        **({"ASKTELL_LAUNCHER": launcher} if launcher else {}),
+        **({ENDS_AT: str(ends_at)} if ends_at is not None else {}),
         FILE_VARIABLE: str(directory / METRICS_FILE),
         "ASKTELL_SEED": str(seed_of(name, task.number)),
         "PWD": str(directory),

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import asktell
 from asktell.evaluate.launcher import MESSAGE
-from asktell.evaluate.supervisor import CONTROL_FD, Ending, Report, Request
+from asktell.evaluate.supervisor import CONTROL_FD, WARNING, Ending, Report, Request
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +93,13 @@ class Running:
             return Report(Ending.BROKEN, detail=f"its supervisor was killed ({error})")
         return Report.decode(self._received)
 
+    def warn(self) -> None:
+        """Have its supervisor warn it; nothing happens if it is over."""
+        try:
+            self._channel.sendall(WARNING)
+        except OSError:  # its supervisor has reported and gone
+            pass
+
     def kill(self) -> None:
         self._launcher.kill(self._number)
 
@@ -138,6 +145,11 @@ class Processes:
         finally:
             self._running.discard(running)
             running.close()
+
+    def warn(self) -> None:
+        """Warn every attempt that runs. Takes no lock: a signal handler may call it."""
+        for running in self._running.copy():
+            running.warn()
 
     def close(self) -> None:
         """End all helpers and what they run; returns when they have ended."""

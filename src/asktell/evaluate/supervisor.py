@@ -3,7 +3,8 @@
 The supervisor and the worker share one socket. It carries the request, then the report, and it is the
 lifeline: only the worker holds its other end, so end-of-file means that the worker is gone, however it
 went, and the tree is taken down: SIGTERM, `grace_s`, SIGKILL. So it is at the timeout. Over the memory
-limit it is SIGKILL at once: a tree that grows leaves no time to be asked.
+limit it is SIGKILL at once: a tree that grows leaves no time to be asked. Anything that the worker sends
+after the request is a warning: the evaluation gets `warning_signal`, and goes on or ends as it likes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from typing import NoReturn
 
 from asktell.evaluate import tree
 from asktell.evaluate.capture import CappedLog
+
+WARNING = b"!"
+"""What the worker sends to have the evaluation warned."""
 
 CONTROL_FD = "ASKTELL_CONTROL_FD"
 """Environment variable that tells a program the descriptor that came with its request."""
@@ -52,7 +56,7 @@ class Request:
     """What to run: the program `argv`, or without one the function that the launcher has loaded.
 
     directory: the working directory, and where `stdout` and `stderr` go; '' keeps neither.
-    environment: the whole of it. timeout_s, memory_bytes: None is no limit.
+    environment: the whole of it. timeout_s, memory_bytes: None is no limit. warning_signal: its number.
     """
 
     argv: tuple[str, ...] = ()
@@ -62,6 +66,7 @@ class Request:
     grace_s: float = 5.0
     memory_bytes: int | None = None
     max_log_bytes: int = 10_000_000
+    warning_signal: int | None = None
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -75,13 +80,14 @@ class Request:
 class Report:
     """How a tree ended. exit_code: its first process's, negative for a signal, None where unknown.
 
-    peak_bytes: the largest resident size that was seen.
+    peak_bytes: the largest resident size that was seen. is_warned: `warning_signal` was sent before.
     """
 
     ending: Ending
     exit_code: int | None = None
     detail: str = ""
     peak_bytes: int = 0
+    is_warned: bool = False
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -129,6 +135,7 @@ class _Supervisor:
         self._status: int | None = None
         self._ending = Ending.BY_ITSELF
         self._is_told = False
+        self._is_warned = False
         self._stubborn: list[int] = []
         self._deadline: float | None = None
         self._kill_at: float | None = None
@@ -163,7 +170,7 @@ class _Supervisor:
         message = "" if self._stubborn else os.read(failure, 4096).decode(errors="replace")
         if message:
             self._ending = Ending.NO_PROGRAM
-        return Report(self._ending, exit_code, message or self._notes(), self._peak_bytes)
+        return Report(self._ending, exit_code, message or self._notes(), self._peak_bytes, self._is_warned)
 
     def _listen_to_signals(self) -> None:
         read, write = os.pipe()
@@ -181,11 +188,17 @@ class _Supervisor:
         outputs = [self._output("stdout"), self._output("stderr")]
         failure, failure_write = os.pipe()
         os.set_blocking(failure, False)
+        led, led_write = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
+            os.setsid()
+            for fd in (led, led_write):
+                os.close(fd)
             self._become(outputs, extra, call, failure_write)
-        for fd in (*outputs, failure_write, *(() if extra is None else (extra,))):
+        for fd in (*outputs, failure_write, led_write, *(() if extra is None else (extra,))):
             os.close(fd)
+        os.read(led, 1)  # until it leads a group of its own, which can be signalled
+        os.close(led)
         return failure
 
     def _output(self, name: str) -> int:
@@ -203,7 +216,6 @@ class _Supervisor:
         request = self._request
         environment = dict(request.environment)
         try:
-            os.setsid()
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, *_ENDING_SIGNALS):
                 signal.signal(number, signal.SIG_DFL)
@@ -262,12 +274,21 @@ class _Supervisor:
 
     def _read_channel(self) -> None:
         try:
-            is_open = self._channel.recv(64) != b""
+            received = self._channel.recv(64)
         except ConnectionError:
-            is_open = False
-        if not is_open:
+            received = b""
+        if received:
+            self._warn()
+        else:
             self._selector.unregister(self._channel)
             self._end(Ending.ORPHANED)
+
+    def _warn(self) -> None:
+        """Signal the evaluation's group, unless it is ending or has ended."""
+        number = self._request.warning_signal
+        if number is not None and self._ending is Ending.BY_ITSELF and self._status is None:
+            self._is_warned = True
+            tree.signal_group(self._pid, number)
 
     def _read_signals(self, wake: int) -> None:
         if set(os.read(wake, 512)) & set(_ENDING_SIGNALS):

@@ -1,3 +1,4 @@
+import os
 import shlex
 from pathlib import Path
 
@@ -7,7 +8,15 @@ from hypothesis import strategies as st
 
 from asktell.config import EvaluateConfig
 from asktell.errors import ConfigError
-from asktell.evaluate.inputs import arguments, fill, rendered_name, seed_of, study_environment
+from asktell.evaluate.inputs import (
+    Resources,
+    arguments,
+    attempt_environment,
+    fill,
+    rendered_name,
+    seed_of,
+    study_environment,
+)
 from asktell.execute.protocol import Task
 
 TASK = Task(4, 2, {"width": 0.1, "kind": "a b"}, "token")
@@ -66,5 +75,64 @@ def test_the_studys_own_variables_have_the_last_word(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("MKL_NUM_THREADS", "1")
     config = EvaluateConfig(call="a.py:f", env={"MKL_NUM_THREADS": "2"})
-    environment = study_environment(config, 4, Path("/study"), "study")
+    environment = study_environment(config, Resources(4), Path("/study"), "study")
     assert (environment["OMP_NUM_THREADS"], environment["MKL_NUM_THREADS"]) == ("4", "2")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"command": ["./solve", "{width}"]}, ("srun", "-n", "4", "./solve", "0.1")),
+        (
+            {"command": "solve {kind} > out", "shell": True},
+            ("/bin/sh", "-c", "srun -n 4 solve 'a b' > out"),
+        ),
+    ],
+)
+def test_a_launcher_goes_before_the_command(
+    tmp_path: Path, settings: dict[str, object], expected: tuple[str, ...]
+) -> None:
+    config = EvaluateConfig(folder=tmp_path, **settings)
+    launcher = Resources(4, launcher="srun -n {cpus}").launch()
+    assert arguments(TASK, Path("there"), config, launcher) == expected
+
+
+def test_a_launcher_names_its_own_key_when_it_is_wrong() -> None:
+    with pytest.raises(ConfigError, match=r"cluster\.launcher: \{ranks\} has no value"):
+        Resources(4, launcher="srun -n {ranks}").launch()
+
+
+def test_ranks_get_a_thread_each_and_the_trial_its_cores() -> None:
+    config = EvaluateConfig(command=["solve"])
+    environment = study_environment(config, Resources(4, 2, "mpirun -np {cpus}"), Path("/study"), "study")
+    assert environment["OMP_NUM_THREADS"] == "1"
+    assert (environment["ASKTELL_CPUS"], environment["ASKTELL_GPUS"]) == ("4", "2")
+
+
+@pytest.mark.parametrize(
+    ("found", "launcher", "kept"),
+    [
+        ({"SLURM_MEM_PER_NODE"}, None, {"SLURM_MEM_PER_NODE"}),
+        ({"SLURM_MEM_PER_NODE"}, "srun -n {cpus}", set()),
+        ({"SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU"}, None, set()),
+        ({"SLURM_STEP_ID"}, None, {"SLURM_STEP_ID", "SLURM_OVERLAP"}),
+    ],
+)
+def test_steps_can_start_in_a_job(
+    monkeypatch: pytest.MonkeyPatch, found: set[str], launcher: str | None, kept: set[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith("SLURM_")]:
+        monkeypatch.delenv(name)
+    for name in found | {"SLURM_JOB_ID"}:
+        monkeypatch.setenv(name, "1")
+    resources = Resources(1, launcher=launcher)
+    environment = study_environment(EvaluateConfig(command=["solve"]), resources, Path("/study"), "study")
+    assert {name for name in environment if name.startswith("SLURM_")} == kept | {"SLURM_JOB_ID"}
+
+
+def test_all_attempts_of_a_trial_share_a_folder_for_checkpoints() -> None:
+    trial = Path("/study/trials/000004")
+    places = {attempt_environment(TASK, trial / at, "study")["ASKTELL_CHECKPOINT"] for at in "01"}
+    assert places == {"/study/trials/000004/checkpoint"}
+    config = EvaluateConfig(command=["solve", "--restart={checkpoint}"])
+    assert arguments(TASK, trial / "2", config)[1] == "--restart=/study/trials/000004/checkpoint"
