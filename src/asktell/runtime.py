@@ -1,0 +1,246 @@
+"""How long a trial will take, learned from those that have run.
+
+    n  attempts that the model looks at        d  columns of the unit cube
+    t  (n,) logarithms of durations in seconds, standardised where a process is fitted to them
+    z  (n,) leave-one-out errors of t in units of their predicted standard deviation
+
+Below `FEW` finished trials the prediction is the same for all points: median and spread of what was
+seen, widened by Student's t. From then on it is a Gaussian process of log-duration over the
+parameters, whose quantiles are widened until the leave-one-out errors are covered, as runtimes have
+heavier tails than the process believes. An attempt that was cut off enters with the mean of what it
+may have become: at least so long.
+
+Everything is a function of the history, in its order: a resumed study predicts what an unbroken one
+would. The history is looked at when it has grown by a fifth, which keeps refits rare.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.special import log_ndtr, stdtrit
+
+from asktell.optimize.surrogate import Conditioner, Features, Kernel, Posterior, fit
+from asktell.space import Space
+from asktell.trial import Params
+
+Array = NDArray[np.float64]
+
+FEW = 10
+"""Finished trials below which parameters are not looked at."""
+
+MOST = 300
+"""Attempts that a fit looks at: all, or the latest half of these and as many of the earlier ones."""
+
+TAIL = 0.025
+"""Probability beyond each end of the predicted interval."""
+
+SHORT = 0.25
+_RECENT = 60
+_PRIOR_SPREAD, _PRIOR_WEIGHT = 0.25, 4.0  # of log-durations: what is expected before much was seen
+_LEAST_SPREAD = 0.02
+_SHORTEST_S = 1e-3
+_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Predicted duration of one trial, seconds: median, and the interval that holds 95 % of them."""
+
+    median_s: float
+    low_s: float
+    high_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A point and the logarithm of how long it ran. is_cut: it was not done then."""
+
+    params: Params
+    log_s: float
+    is_cut: bool
+
+
+class RuntimeModel:
+    """Parameters → duration with uncertainty. space: None where points tell nothing of runtimes."""
+
+    def __init__(self, space: Space | None = None) -> None:
+        self._space = space
+        self._attempts: list[Attempt] = []
+        self._fitted: _Fit | None = None
+
+    @property
+    def version(self) -> int:
+        """Changes whenever predictions may."""
+        return _milestone(len(self._attempts))
+
+    def add(self, params: Params, duration_s: float) -> None:
+        """This point took so long."""
+        self._attempts.append(Attempt(params, _log(duration_s), is_cut=False))
+
+    def add_censored(self, params: Params, at_least_s: float) -> None:
+        """This point was cut off after so long."""
+        self._attempts.append(Attempt(params, _log(at_least_s), is_cut=True))
+
+    def estimate(self, params: Params) -> Runtime | None:
+        """What a trial at this point will take; None before any has finished."""
+        found = self._fit()
+        return found.estimates([params])[0] if found is not None else None
+
+    def short_s(self) -> float | None:
+        """A quarter of the latest trials would be given no more than this (their `high_s`)."""
+        found = self._fit()
+        return found.short_s if found is not None else None
+
+    def _fit(self) -> _Fit | None:
+        version = self.version
+        if self._fitted is None or self._fitted.version != version:
+            self._fitted = _fit(self._space, self._attempts[:version], version)
+        return self._fitted
+
+
+@dataclass(slots=True)
+class _Fit:
+    """A model of the first `version` attempts.
+
+    low, high: distances of the interval's ends from the mean, in predicted standard deviations;
+    range: of what was seen, in logarithms, widened by its spread: no end of an interval lies outside
+    unless the mean does.
+    """
+
+    version: int
+    surface: _Surface | None
+    mean: float
+    spread: float
+    low: float
+    high: float
+    range: tuple[float, float]
+    short_s: float = math.inf
+
+    def estimates(self, points: Sequence[Params]) -> list[Runtime]:
+        mean, std = np.full(len(points), self.mean), np.full(len(points), self.spread)
+        if self.surface is not None:
+            m, s = self.surface.predict(points)
+            mean, std = self.mean + self.spread * m, self.spread * s
+        low = np.maximum(mean - self.low * std, np.minimum(mean, self.range[0]))
+        high = np.minimum(mean + self.high * std, np.maximum(mean, self.range[1]))
+        return [Runtime(*row) for row in np.exp(np.stack([mean, low, high], axis=1)).tolist()]
+
+
+def _fit(space: Space | None, attempts: Sequence[Attempt], version: int) -> _Fit | None:
+    finished = [item for item in attempts if not item.is_cut]
+    if not finished:
+        return None
+    if space is None or len(finished) < FEW:
+        found = _pooled(attempts, version)
+    else:
+        found = _over_space(space, [attempts[i] for i in _chosen(len(attempts))], version)
+    recent = found.estimates([item.params for item in finished[-_RECENT:]])
+    found.short_s = float(np.quantile([item.high_s for item in recent], SHORT))
+    return found
+
+
+def _pooled(attempts: Sequence[Attempt], version: int) -> _Fit:
+    """The same prediction everywhere: a conjugate normal of log-durations with a weak prior on its spread."""
+    t = np.array([item.log_s for item in attempts if not item.is_cut])
+    # Cut off later than the others ended: as good as finished, and the least that is known.
+    late = [item.log_s for item in attempts if item.is_cut and item.log_s > t.max()]
+    t = np.append(t, late)
+    n = len(t)
+    mean = float(np.median(t))
+    squares = _PRIOR_WEIGHT * _PRIOR_SPREAD**2 + float(((t - t.mean()) ** 2).sum())
+    freedom = _PRIOR_WEIGHT + n - 1
+    spread = math.sqrt(squares / freedom * (1 + 1 / n))
+    width = float(stdtrit(freedom, 1 - TAIL))
+    return _Fit(version, None, mean, spread, width, width, (-math.inf, math.inf))
+
+
+def _over_space(space: Space, attempts: Sequence[Attempt], version: int) -> _Fit:
+    t = np.array([item.log_s for item in attempts])
+    is_cut = np.array([item.is_cut for item in attempts])
+    unit = space.to_unit_many([item.params for item in attempts])
+    mean = float(t[~is_cut].mean())
+    spread = max(float(t[~is_cut].std()), _LEAST_SPREAD)
+    seen = (float(t.min()) - spread, float(t.max()) + spread)
+    t = (t - mean) / spread
+    least = _LEAST_SPREAD / spread
+    surface = _Surface(space, unit[~is_cut], t[~is_cut], least)
+    if is_cut.any():
+        t[is_cut] = _beyond(t[is_cut], *surface.at(unit[is_cut]))
+        surface = _Surface(space, unit, t, least)
+    z = surface.left_out()
+    # The hyperparameters were fitted to the same points, so their errors look smaller than they are.
+    freedom = max(len(z) - space.dims - 2.0, 2.0)
+    scale = math.sqrt((_PRIOR_WEIGHT + float(z @ z)) / (_PRIOR_WEIGHT + freedom))
+    width = scale * float(stdtrit(max(freedom, _PRIOR_WEIGHT), 1 - TAIL))
+    low, high = _ends(z) * math.sqrt(len(z) / freedom)
+    return _Fit(version, surface, mean, spread, max(width, -low), max(width, high), seen)
+
+
+class _Surface:
+    """A Gaussian process of standardised log-durations; least: smallest standard deviation of its noise."""
+
+    def __init__(self, space: Space, unit: Array, t: Array, least: float) -> None:
+        self._space = space
+        features = Features(space)
+        kernel = Kernel(features, fit(features, unit, t, np.random.default_rng(_SEED)))
+        lower = Conditioner().factor(kernel, kernel.scaled(unit))
+        self._posterior = Posterior(kernel, kernel.scaled(unit), lower, t[:, None])
+        self._noise = max(kernel.hyper.noise, least**2)
+
+    def predict(self, points: Sequence[Params]) -> tuple[Array, Array]:
+        return self.at(self._space.to_unit_many(points))
+
+    def at(self, unit: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation, noise included, of the durations at (q, d): (q,) each."""
+        found = self._posterior.predict(unit)
+        return found.mean[:, 0], np.sqrt(found.std**2 + self._noise)
+
+    def left_out(self) -> Array:
+        """z: (n,). Rasmussen and Williams (2006), eqs. 5.10-5.12."""
+        lower = self._posterior.lower
+        inverse = solve_triangular(lower, np.eye(len(lower)), lower=True, check_finite=False)
+        precision = (inverse**2).sum(axis=0)
+        error = self._posterior.weights[:, 0] / precision
+        missing = self._noise - self._posterior.hyper.noise
+        return np.asarray(error / np.sqrt(1 / precision + missing))
+
+
+def _beyond(cut: Array, mean: Array, std: Array) -> Array:
+    """Expected values of normal variables that are at least `cut`: (k,)."""
+    a = (cut - mean) / std
+    ratio = np.exp(-0.5 * a**2 - 0.5 * math.log(2 * math.pi) - log_ndtr(-a))
+    return np.asarray(np.maximum(mean + std * ratio, cut))
+
+
+def _ends(z: Array) -> Array:
+    """The order statistics between which a further error falls with 1 - 2 TAIL, (2,); of few, the extremes."""
+    n = len(z)
+    rank = min(n, math.ceil((n + 1) * (1 - TAIL)))
+    return np.sort(z)[[n - rank, rank - 1]]
+
+
+def _milestone(n: int) -> int:
+    """The largest size up to `n` at which the history is looked at."""
+    found = min(n, FEW)
+    while (following := math.ceil(1.2 * found)) <= n and found >= FEW:
+        found = following
+    return found
+
+
+def _chosen(n: int) -> NDArray[np.int64]:
+    """Which of n attempts a fit looks at, oldest first."""
+    if n <= MOST:
+        return np.arange(n)
+    recent = MOST // 2
+    earlier = np.linspace(0, n - recent - 1, MOST - recent).astype(np.int64)
+    return np.concatenate([earlier, np.arange(n - recent, n)])
+
+
+def _log(duration_s: float) -> float:
+    return math.log(max(duration_s, _SHORTEST_S))
