@@ -1,8 +1,10 @@
 """Study files: read, checked and resolved into frozen models."""
 
 from asktell.config.checks import RESERVED
+from asktell.config.faults import did_you_mean
 from asktell.config.loader import from_resolved, load, parse, with_overrides
 from asktell.config.models import (
+    BATCH_KINDS,
     BudgetConfig,
     ClusterConfig,
     EvaluateConfig,
@@ -19,6 +21,7 @@ from asktell.config.resolved import check_resume, resolved
 from asktell.config.template import EXAMPLE_OBJECTIVE, EXAMPLE_OBJECTIVE_FILE, schema, template
 
 __all__ = [
+    "BATCH_KINDS",
     "EXAMPLE_OBJECTIVE",
     "EXAMPLE_OBJECTIVE_FILE",
     "RESERVED",
@@ -34,6 +37,7 @@ __all__ = [
     "StoreConfig",
     "StudyConfig",
     "check_resume",
+    "did_you_mean",
     "from_resolved",
     "load",
     "parse",
