@@ -1,0 +1,8 @@
+"""Batch systems: one file for each, behind one protocol."""
+
+from __future__ import annotations
+
+from asktell.cluster.queues.protocol import End, JobState, Phase, Queue, QueueSilent, SubmitRefused
+from asktell.cluster.queues.selection import make_queue
+
+__all__ = ["End", "JobState", "Phase", "Queue", "QueueSilent", "SubmitRefused", "make_queue"]
