@@ -213,14 +213,23 @@ class Loop:
     """One driver's session of a study."""
 
     def __init__(
-        self, ledger: Ledger, executor: Executor, on_hand_over: Callable[[], None] | None = None
+        self,
+        ledger: Ledger,
+        executor: Executor,
+        on_hand_over: Callable[[], None] | None = None,
+        *,
+        tick_s: float = TICK_S,
     ) -> None:
-        """on_hand_over: sees to a successor; without it there is no handing over."""
+        """on_hand_over: sees to a successor; without it there is no handing over.
+
+        tick_s: how long the loop waits for an event before it looks at the clock again.
+        """
         self._ledger = ledger
         self._study = ledger.study
         self._executor = executor
         self._on_hand_over = on_hand_over
         self._is_handing_over = False
+        self._tick_s = tick_s
         self._adopted_at = float("-inf")
 
     def run(self) -> Closed:
@@ -239,7 +248,7 @@ class Loop:
             while not (finish := self._finish(commands)):
                 self._carry_out(commands)
                 # What has ended during a proposal is told before the next one is made.
-                for event in executor.wait(0.0 if commands else TICK_S):
+                for event in executor.wait(0.0 if commands else self._tick_s):
                     self._handle(event)
                 self._tick(now())
                 commands = self._study.plan(now())
