@@ -8,7 +8,7 @@ m  objectives
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +42,21 @@ class History:
     @property
     def is_pending(self) -> NDArray[np.bool_]:
         return ~(self.is_told | self.is_failed)
+
+    def with_pending(self, proposal: Proposal, unit: NDArray[np.float64]) -> History:
+        """The history after the proposal, at unit (d,), has been asked under the next number."""
+        return replace(
+            self,
+            numbers=np.append(self.numbers, len(self.numbers)),
+            params=(*self.params, proposal.params),
+            unit=np.vstack([self.unit, unit]),
+            losses=np.vstack([self.losses, np.full((1, self.losses.shape[1]), np.nan)]),
+            is_told=np.append(self.is_told, False),
+            is_failed=np.append(self.is_failed, False),
+            is_feasible=np.append(self.is_feasible, False),
+            origins=(*self.origins, proposal.origin),
+            outcomes={name: np.append(column, np.nan) for name, column in self.outcomes.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Engines that look at no result: random, Sobol, grid."""
+"""Engines that look at no result: random, Sobol, grid; and the design with which those with a model begin."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from asktell.optimize.history import History, Proposal
 from asktell.optimize.pending import Taken, unused_point
 from asktell.space import Space
 from asktell.trial import Origin, Params
+
+MIN_TOLD = 2
+"""A surrogate of fewer points says nothing."""
 
 MAX_GRID = 50_000
 """Points beyond which a grid is refused: it is held in memory to be shuffled."""
@@ -36,9 +39,10 @@ class RandomEngine:
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         taken = Taken(history.unit)
 
-        def draw(offset: int) -> Proposal:
+        def draw(offset: int) -> list[Proposal]:
             rng = np.random.default_rng([self._seed, number + offset])
-            return Proposal(_take(self._space, taken, unused_point(self._space, taken, rng)), Origin.RANDOM)
+            params = _take(self._space, taken, unused_point(self._space, taken, rng))
+            return [Proposal(params, Origin.RANDOM)]
 
         return as_many_as_there_are(draw, count)
 
@@ -55,7 +59,7 @@ class SobolEngine:
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         taken = Taken(history.unit)
         design = Design(self._space, self._seed, history, taken)
-        return as_many_as_there_are(lambda offset: design.next_point(number + offset), count)
+        return as_many_as_there_are(lambda offset: [design.next_point(number + offset)], count)
 
 
 class GridEngine:
@@ -121,12 +125,58 @@ class Design:
         )
 
 
-def as_many_as_there_are(propose: Callable[[int], Proposal], count: int) -> list[Proposal]:
-    """`propose(0)`, ..., `propose(count - 1)`; fewer where the space ends, which raises before the first."""
+class DesignThenModel:
+    """The design until there is enough for a model to learn from, then the model."""
+
+    def __init__(self, space: Space, seed: int, initial: int) -> None:
+        self._space = space
+        self._seed = seed
+        self._initial = initial
+
+    def propose(
+        self,
+        history: History,
+        number: int,
+        count: int,
+        from_model: Callable[[History, Taken, int, int], list[Proposal]],
+    ) -> list[Proposal]:
+        """`count` points that belong together.
+
+        from_model(history, taken, number, wanted): 1 to `wanted` new points, of which the first gets
+        `number`. It sees points of the group that were found before as pending.
+        """
+        taken = Taken(history.unit)
+        design = Design(self._space, self._seed, history, taken)
+        known = history
+
+        def propose_some(offset: int) -> list[Proposal]:
+            nonlocal known
+            if self._is_modelled(known):
+                proposals = from_model(known, taken, number + offset, count - offset)
+            else:
+                proposals = [design.next_point(number + offset)]
+            for proposal in proposals:
+                unit = self._space.to_unit(proposal.params)
+                taken.add(unit)
+                known = known.with_pending(proposal, unit)
+            return proposals
+
+        return as_many_as_there_are(propose_some, count)
+
+    def _is_modelled(self, history: History) -> bool:
+        told = int(history.is_told.sum())
+        return len(history.numbers) >= self._initial and told >= max(MIN_TOLD, self._initial // 2)
+
+
+def as_many_as_there_are(propose: Callable[[int], list[Proposal]], count: int) -> list[Proposal]:
+    """What `propose(offset)` finds, again and again; fewer than `count` where the space ends.
+
+    Where it ends before the first, SpaceExhausted is raised.
+    """
     found: list[Proposal] = []
-    for offset in range(count):
+    while len(found) < count:
         try:
-            found.append(propose(offset))
+            found += propose(len(found))
         except SpaceExhausted:
             if not found:
                 raise

@@ -16,8 +16,8 @@ around one of the best and made near it (`local_rows`): its cost no longer grows
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -31,7 +31,7 @@ from asktell.optimize.acquisition import (
     log_expected_improvement,
     log_probability_of_improvement,
 )
-from asktell.optimize.engines.designs import Design, as_many_as_there_are
+from asktell.optimize.engines.designs import DesignThenModel
 from asktell.optimize.engines.gp_criterion import Limit, Penaliser, Predicts, Sum
 from asktell.optimize.engines.gp_model import Model
 from asktell.optimize.engines.gp_rows import local_centre, local_rows, settled
@@ -48,9 +48,6 @@ logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.int64]
-
-MIN_TOLD = 2
-"""A surrogate of fewer points says nothing."""
 
 _CENTRES = 8
 _PROBES = 128
@@ -83,7 +80,7 @@ class GaussianProcess:
     def __init__(self, space: Space, seed: int, initial: int, options: GaussianProcessOptions) -> None:
         self._space = space
         self._seed = seed
-        self._initial = initial
+        self._sequence = DesignThenModel(space, seed, initial)
         self._options = options
         self._search = Search(space)
         features = Features(space)
@@ -95,27 +92,11 @@ class GaussianProcess:
         self._threads = ThreadpoolController()
 
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
-        taken = Taken(history.unit)
-        design = Design(self._space, self._seed, history, taken)
-        known = history
+        def from_model(history: History, taken: Taken, number: int, _: int) -> list[Proposal]:
+            with self._threads.limit(limits=1), np.errstate(all="ignore"):
+                return [self._from_model(history, taken, number)]
 
-        def propose_one(offset: int) -> Proposal:
-            nonlocal known
-            if self._is_modelled(known):
-                with self._threads.limit(limits=1), np.errstate(all="ignore"):
-                    proposal = self._from_model(known, taken, number + offset)
-            else:
-                proposal = design.next_point(number + offset)
-            unit = self._space.to_unit(proposal.params)
-            taken.add(unit)
-            known = _with_pending(known, number + offset, proposal, unit)
-            return proposal
-
-        return as_many_as_there_are(propose_one, count)
-
-    def _is_modelled(self, history: History) -> bool:
-        told = int(history.is_told.sum())
-        return len(history.numbers) >= self._initial and told >= max(MIN_TOLD, self._initial // 2)
+        return self._sequence.propose(history, number, count, from_model)
 
     def _from_model(self, history: History, taken: Taken, number: int) -> Proposal:
         rng = np.random.default_rng([self._seed, number])
@@ -289,22 +270,3 @@ def _best(history: History, rows: Indices, posterior: Posterior) -> Array | None
         is_eligible = is_eligible | history.is_pending[rows]
     lowest: Array = posterior.fitted[is_eligible].min(axis=0)
     return lowest
-
-
-def _with_pending(history: History, number: int, proposal: Proposal, unit: Array) -> History:
-    """The history in which the proposal has been asked: a joint group is as if asked one by one."""
-    nothing: Mapping[str, Array] = {
-        name: np.append(column, np.nan) for name, column in history.outcomes.items()
-    }
-    return replace(
-        history,
-        numbers=np.append(history.numbers, number),
-        params=(*history.params, proposal.params),
-        unit=np.vstack([history.unit, unit]),
-        losses=np.vstack([history.losses, np.full((1, history.losses.shape[1]), np.nan)]),
-        is_told=np.append(history.is_told, False),
-        is_failed=np.append(history.is_failed, False),
-        is_feasible=np.append(history.is_feasible, False),
-        origins=(*history.origins, proposal.origin),
-        outcomes=nothing,
-    )

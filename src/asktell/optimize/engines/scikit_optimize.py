@@ -29,7 +29,7 @@ from skopt.space import Real as SkoptReal
 from skopt.utils import cook_estimator, normalize_dimensions
 from threadpoolctl import threadpool_limits
 
-from asktell.optimize.engines.designs import Design, as_many_as_there_are
+from asktell.optimize.engines.designs import DesignThenModel
 from asktell.optimize.engines.options import ScikitOptimizeOptions
 from asktell.optimize.history import History, Proposal
 from asktell.optimize.pending import Lie, Taken, constant_lie, standardised, success, unused_point
@@ -39,9 +39,6 @@ from asktell.trial import Origin, Params
 logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
-
-MIN_TOLD = 2
-"""A surrogate of fewer points says nothing."""
 
 MIN_SUCCESS = 2 / 3
 """A point that is less likely to succeed than this is proposed only when all others are, too.
@@ -115,7 +112,7 @@ class ScikitOptimize:
     def __init__(self, space: Space, seed: int, initial: int, options: ScikitOptimizeOptions) -> None:
         self._space = space
         self._seed = seed
-        self._initial = initial
+        self._sequence = DesignThenModel(space, seed, initial)
         self._options = options
         self._cube = _Cube(space)
         # Where skopt's own optimum needs no rounding and cannot be infeasible, it is taken as it is.
@@ -125,25 +122,14 @@ class ScikitOptimize:
         )
 
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
-        taken = Taken(history.unit)
-        design = Design(self._space, self._seed, history, taken)
         known = _known(history, self._options.tail)
         surrogate = _Surrogate(self._options, self._cube, known, _state(self._seed, number))
-        pending = list(history.unit[history.is_pending])
 
-        def propose_one(offset: int) -> Proposal:
-            if self._is_modelled(len(history.numbers) + offset, len(known.z)):
-                proposal = self._from_model(known, surrogate, pending, taken, number + offset)
-            else:
-                proposal = design.next_point(number + offset)
-            pending.append(self._space.to_unit(proposal.params))
-            taken.add(pending[-1])
-            return proposal
+        def from_model(history: History, taken: Taken, number: int, _: int) -> list[Proposal]:
+            pending = list(history.unit[history.is_pending])
+            return [self._from_model(known, surrogate, pending, taken, number)]
 
-        return as_many_as_there_are(propose_one, count)
-
-    def _is_modelled(self, asked: int, told: int) -> bool:
-        return asked >= self._initial and told >= max(MIN_TOLD, self._initial // 2)
+        return self._sequence.propose(history, number, count, from_model)
 
     def _from_model(
         self, known: _Known, surrogate: _Surrogate, pending: Sequence[Array], taken: Taken, number: int
