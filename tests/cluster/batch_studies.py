@@ -55,7 +55,7 @@ class BatchStudy:
     folder: Path
     kind: str
     environ: Mapping[str, str]
-    name: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:8]}")
+    name: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:4]}")
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
