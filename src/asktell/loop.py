@@ -216,11 +216,11 @@ class Loop:
         self,
         ledger: Ledger,
         executor: Executor,
-        on_hand_over: Callable[[], None] | None = None,
+        on_hand_over: Callable[[], str] | None = None,
         *,
         tick_s: float = TICK_S,
     ) -> None:
-        """on_hand_over: sees to a successor; without it there is no handing over.
+        """on_hand_over: sees to a successor, says what came of it; without it there is no handing over.
 
         tick_s: how long the loop waits for an event before it looks at the clock again.
         """
@@ -253,7 +253,7 @@ class Loop:
                 self._tick(now())
                 commands = self._study.plan(now())
             if self._is_handing_over and self._on_hand_over is not None:
-                self._on_hand_over()
+                finish = replace(finish, reason=self._on_hand_over())
         finally:
             executor.close(hand_over=self._is_handing_over)
         self._ledger.harvest(now())

@@ -99,13 +99,13 @@ class Study:
         executor: Callable[[Session], Executor] = make_executor,
         accept_code: bool = False,
         hand_over_at: float | None = None,
-        on_hand_over: Callable[[], None] | None = None,
+        on_hand_over: Callable[[], str] | None = None,
     ) -> Closed:
         """Run, or resume, until the budget is used or the study is stopped.
 
         trials: a new total for the budget; display: called with the state of things and the news.
         on_hand_over: called when this driver shall leave the study to its successor, at SIGUSR1 or at
-        `hand_over_at` (Unix seconds): workers in batch jobs then finish what they run.
+        `hand_over_at` (Unix seconds); returns what came of it. Workers in batch jobs finish what they run.
         """
         self._release()
         if trials is not None:
@@ -122,7 +122,7 @@ class Study:
         stopping: Stopping,
         display: Display,
         executor: Callable[[Session], Executor],
-        on_hand_over: Callable[[], None] | None,
+        on_hand_over: Callable[[], str] | None,
         *,
         accept_code: bool,
     ) -> Closed:

@@ -77,6 +77,7 @@ def _handlers(stopping: Stopping, *, hand_over_on_signal: bool) -> Iterator[None
     if hand_over_on_signal:
         handlers[signal.SIGUSR1] = hand_over
     previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)  # one may be waiting since before the imports
     try:
         yield
     finally:

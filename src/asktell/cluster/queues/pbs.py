@@ -87,8 +87,9 @@ class PbsQueue:
             raise QueueSilent(f"qselect: {answer.words}")
         return answer.out.split()
 
-    def submit(self, script: Path) -> str:
-        return commands.submit(["qsub"], script, _JOB_ID)
+    def submit(self, script: Path, after: str = "") -> str:
+        waits = ["-W", f"depend=afterany:{after}"] if after else []
+        return commands.submit(["qsub", *waits], script, _JOB_ID)
 
     def cancel(self, ids: Collection[str]) -> None:
         commands.cancel(["qdel"], ids)

@@ -15,7 +15,14 @@ from asktell.cluster.scripts import make_job
 from asktell.config import StudyConfig
 from asktell.directory import StudyDirectory
 
-_KINDS: Mapping[str, Callable[[], Queue]] = {"slurm": SlurmQueue, "pbs": PbsQueue, "sge": GridEngineQueue}
+BatchQueue = SlurmQueue | PbsQueue | GridEngineQueue
+"""Their `submit` takes the id of a job, too, whose end the new one waits for."""
+
+_KINDS: Mapping[str, Callable[[], BatchQueue]] = {
+    "slurm": SlurmQueue,
+    "pbs": PbsQueue,
+    "sge": GridEngineQueue,
+}
 
 
 def make_queue(config: StudyConfig, directory: StudyDirectory) -> Queue:
@@ -29,3 +36,8 @@ def make_queue(config: StudyConfig, directory: StudyDirectory) -> Queue:
     if cluster.kind in _KINDS:
         return _KINDS[cluster.kind]()
     return GenericQueue(make_job(config, directory.root, "worker"))
+
+
+def batch_queue(system: str) -> BatchQueue:
+    """The batch system of that name: slurm, pbs or sge."""
+    return _KINDS[system]()

@@ -48,8 +48,9 @@ class GridEngineQueue:
     def named(self, name: str) -> Sequence[str]:
         return [state.id for called, state in self._listed() if called == name]
 
-    def submit(self, script: Path) -> str:
-        return commands.submit(["qsub"], script, _JOB_ID)
+    def submit(self, script: Path, after: str = "") -> str:
+        waits = ["-hold_jid", after] if after else []
+        return commands.submit(["qsub", *waits], script, _JOB_ID)
 
     def cancel(self, ids: Collection[str]) -> None:
         commands.cancel(["qdel"], ids)

@@ -72,8 +72,9 @@ class SlurmQueue:
             raise QueueSilent(f"squeue: {answer.words}")
         return [state.id for state in parse_squeue(answer.out)]
 
-    def submit(self, script: Path) -> str:
-        return commands.submit(["sbatch", "--parsable"], script, _JOB_ID)
+    def submit(self, script: Path, after: str = "") -> str:
+        waits = [f"--dependency=afterany:{after}"] if after else []
+        return commands.submit(["sbatch", "--parsable", *waits], script, _JOB_ID)
 
     def cancel(self, ids: Collection[str]) -> None:
         commands.cancel(["scancel"], ids)
