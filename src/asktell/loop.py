@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from asktell.execute.protocol import (
     TaskLost,
     Woken,
 )
+from asktell.foster import Foster
 from asktell.heart import Heart
 from asktell.inbox import Inbox, Request
 from asktell.journal import DriverJournal
@@ -46,7 +47,10 @@ from asktell.records import (
 )
 from asktell.store import RowBuilder
 from asktell.study import Ask, Command, Finish, StudyMachine, Submit
-from asktell.trial import Status, Trial
+from asktell.trial import Cause, Status, Trial
+
+Key = tuple[int, int]
+"""(trial number, attempt)"""
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +82,7 @@ class Parts:
     journal: DriverJournal
     heart: Heart
     inbox: Inbox
+    foster: Foster
     rows: RowBuilder
     publisher: Publisher
     observers: list[Observer] = field(default_factory=list)
@@ -125,6 +130,10 @@ class Ledger:
 
     def harvest(self, at: float) -> None:
         """Take in results that nobody has told yet."""
+
+    def living(self) -> Collection[tuple[int, int, str]]:
+        """(number, attempt, token) of attempts of earlier drivers that go on without them."""
+        return ()
 
 
 class JournaledLedger(Ledger):
@@ -176,6 +185,9 @@ class JournaledLedger(Ledger):
         """Take the results that workers have journaled and nobody has told yet."""
         for report in self.parts.inbox.reports():
             self.commit(self.study.on(report, at))
+
+    def living(self) -> Collection[tuple[int, int, str]]:
+        return self.parts.foster.living()
 
 
 def take(record: Record, parts: Parts) -> None:
@@ -229,6 +241,7 @@ class Loop:
         self._executor = executor
         self._on_hand_over = on_hand_over
         self._is_handing_over = False
+        self._fostered: set[Key] = set()
         self._tick_s = tick_s
         self._adopted_at = float("-inf")
 
@@ -258,13 +271,38 @@ class Loop:
             executor.close(hand_over=self._is_handing_over)
         self._ledger.harvest(now())
         closing = Closed(now(), finish.reason, finish.done)
-        self._ledger.commit([*self._study.abandon(now()), closing])
+        spare = self._outliving() if self._is_handing_over else ()
+        self._ledger.commit([*self._study.abandon(now(), spare), closing])
         return closing
 
     def _begin(self, at: float) -> None:
+        living = self._ledger.living()  # before the results: what has ended since has left one
         self._ledger.harvest(at)
-        self._ledger.commit(self._study.abandon(at))
+        running = self._study.running
+        self._fostered = {
+            (number, attempt)
+            for number, attempt, token in living
+            if (number, attempt) in running and running[number, attempt].token == token
+        }
+        if self._fostered:
+            logger.info(
+                "%d attempts of an earlier driver go on; their results are awaited", len(self._fostered)
+            )
+        self._ledger.commit(self._study.abandon(at, self._fostered))
         self._ledger.adopt(at)
+
+    def _outliving(self) -> set[Key]:
+        """Attempts that go on when this driver ends: those in batch jobs."""
+        return self._fostered | {key for key, task in self._study.running.items() if task.job}
+
+    def _look_after(self, at: float) -> None:
+        """Take results of fostered attempts, and give up those that show no sign of life."""
+        living = {(number, attempt) for number, attempt, _ in self._ledger.living()}
+        self._ledger.harvest(at)
+        for key in sorted(self._fostered - living):
+            self._fostered.discard(key)
+            detail = "it ran on without its driver, and gives no sign of life any more"
+            self._ledger.commit(self._study.on(TaskLost(*key, detail, Cause.DRIVER_LOST, counts=False), at))
 
     def _handle(self, event: ExecutorEvent) -> None:
         at = self._executor.now()
@@ -287,6 +325,8 @@ class Loop:
         if not 0 <= at - self._adopted_at < TICK_S:
             self._adopted_at = at
             self._ledger.adopt(at)
+            if self._fostered:
+                self._look_after(at)
         self._ledger.check()
         for observer in self._ledger.observers:
             observer.on_tick(at)

@@ -13,6 +13,7 @@ from asktell.config import StudyConfig, check_resume, from_resolved
 from asktell.directory import StudyDirectory
 from asktell.errors import ConfigError, StudyError
 from asktell.evaluate import cleanup
+from asktell.foster import Foster
 from asktell.heart import Heart
 from asktell.inbox import Inbox
 from asktell.journal import open_driver, openings, replay_driver
@@ -124,6 +125,7 @@ class Session:
                 journal=journal,
                 heart=heart,
                 inbox=Inbox(directory.journal),
+                foster=Foster(directory.alive),
                 rows=RowBuilder(),
                 publisher=self.publisher,
             )

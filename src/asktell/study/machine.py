@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from asktell.execute.protocol import ExecutorEvent, SlotJoined, SlotLeft, TaskEnded, TaskLost
@@ -150,11 +150,15 @@ class StudyMachine:
         """A request that does not fit is not to be heard again."""
         self.sources.add(source)
 
-    def abandon(self, at: float) -> list[Record]:
-        """Losses of all attempts that a driver which is no more had under way; free of charge."""
+    def abandon(self, at: float, spare: Collection[Key] = ()) -> list[Record]:
+        """Losses of all attempts that a driver which is no more had under way; free of charge.
+
+        spare: attempts that go on without it; their reports are taken when they come.
+        """
         return [
-            Lost(number, attempt, Cause.DRIVER_LOST, counts=False, at=at, detail="the driver stopped")
-            for number, attempt in self.running
+            Lost(*key, Cause.DRIVER_LOST, counts=False, at=at, detail="the driver stopped")
+            for key in self.running
+            if key not in spare
         ]
 
     def _tasks_on(self, slot: str) -> list[Key]:
