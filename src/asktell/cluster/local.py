@@ -10,8 +10,10 @@ from collections.abc import Collection
 from typing import Any
 
 import dask.config
-from distributed import Client, LocalCluster, WorkerPlugin
+from distributed import Client, LocalCluster, Security, WorkerPlugin
 
+from asktell.cluster.settings import CONFIG
+from asktell.cluster.workers import QuietNanny
 from asktell.errors import ExecutorError
 from asktell.execute.protocol import SlotJoined, Why
 from asktell.trial import Cause
@@ -22,30 +24,28 @@ CONNECT_TIMEOUT_S = 30.0
 
 UNKNOWN = Why(Cause.WORKER_LOST)
 
-CONFIG = {
-    # A task that loses its worker is the loop's affair: dask must not run it again by itself.
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.worker.daemon": False,
-    "distributed.comm.timeouts.connect": "60s",
-    "distributed.admin.large-graph-warning-threshold": "1GiB",
-    "distributed.worker.memory.terminate": False,
-    "distributed.worker.memory.pause": False,
-    "logging": {"distributed": "critical", "bokeh": "critical", "tornado": "critical"},
-}
-
 
 class LocalPool:
     """A dask cluster on this machine, one single-threaded worker process per slot.
 
-    workers: slots; dashboard: where dask's dashboard listens, None for none; heartbeat_s: a worker
-    that is silent for so long is replaced.
+    workers: slots; security: certificates, None for plain connections, which let every user of the
+    machine in; dashboard: where dask's dashboard listens, None for none; heartbeat_s: a worker that is
+    silent for so long is replaced.
     """
 
     explains = False
     note = ""
 
-    def __init__(self, workers: int, *, dashboard: str | None = None, heartbeat_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        workers: int,
+        *,
+        security: Security | None = None,
+        dashboard: str | None = None,
+        heartbeat_s: float = 60.0,
+    ) -> None:
         self.workers = workers
+        self._security = security
         self.dashboard = ""
         self._heartbeat_s = heartbeat_s
         self._dashboard_address = dashboard
@@ -75,14 +75,15 @@ class LocalPool:
         return LocalCluster(
             n_workers=self.workers,
             threads_per_worker=1,
-            processes=True,
+            worker_class=QuietNanny,
             host="127.0.0.1",
+            protocol="tcp://" if self._security is None else "tls://",
+            security=self._security,
             # NOTE: None would still open port 8787, and fail where that is taken.
             dashboard_address=self._dashboard_address or "127.0.0.1:0",
             scheduler_kwargs={"dashboard": self._dashboard_address is not None},
             memory_limit=None,
             silence_logs=logging.CRITICAL,
-            worker_dashboard_address=None,
         )
 
     def keep(self, slots: Collection[SlotJoined], wanted: int) -> None:
@@ -116,22 +117,28 @@ class LocalPool:
 
 
 class AddressPool:
-    """Workers of a dask scheduler that someone else runs; they are left as they are."""
+    """Workers of a dask scheduler that someone else runs; they are left as they are.
+
+    security: the certificates that it wants to see.
+    """
 
     explains = False
     note = ""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, security: Security | None = None) -> None:
         self.address = address
         self.dashboard = ""
+        self._security = security
 
     def connect(self) -> Client:
         try:
-            client = Client(self.address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
-        except (OSError, TimeoutError) as error:
+            client = Client(
+                self.address, security=self._security, timeout=CONNECT_TIMEOUT_S, set_as_default=False
+            )
+        except (OSError, TimeoutError, TypeError) as error:  # a TypeError where tls:// has no certificates
             raise ExecutorError(
-                f"cluster.address: no dask scheduler answers at {self.address} ({error}); "
-                "start one with `dask scheduler`, or correct the address"
+                f"cluster.address: no dask scheduler answers at {self.address} ({error}); start one with "
+                "`dask scheduler`, correct the address, or name its certificates in cluster.tls"
             ) from error
         self.dashboard = str(client.dashboard_link or "")
         return client
