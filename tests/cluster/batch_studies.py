@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import psutil
 import xarray as xr
@@ -21,6 +22,7 @@ import yaml
 import asktell
 
 REPOSITORY = Path(__file__).parents[2]
+TESTBED = REPOSITORY / "hpc" / "testbed"
 OBJECTIVES = REPOSITORY / "tests" / "objectives"
 PATIENCE_S = 90
 NOTHING: Mapping[str, Any] = {}
@@ -48,14 +50,15 @@ class Evaluation:
 class BatchStudy:
     """One study, its folder, its command line and its jobs.
 
-    kind: the cluster's; environ: with which its commands run. Both testbeds are SLURM beneath, so jobs are
-    looked at and cancelled with SLURM's own commands.
+    kind: the cluster's; environ: with which its commands run. The PBS commands have SLURM beneath, so that
+    its jobs, too, are looked at with SLURM's own commands.
     """
 
     folder: Path
     kind: str
     environ: Mapping[str, str]
     name: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:4]}")
+    prefix: Sequence[str] = ()
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -115,7 +118,7 @@ class BatchStudy:
         """`asktell ...` as a process of its own."""
         with (self.folder / "output").open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "asktell", *arguments],
+                [*self.prefix, sys.executable, "-m", "asktell", *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -128,13 +131,27 @@ class BatchStudy:
     def run(self) -> subprocess.Popen[bytes]:
         return self.start("run", str(self.file), "--dir", str(self.directory))
 
+    def run_quickstart(self) -> subprocess.Popen[bytes]:
+        """The repository's own first study, in two jobs."""
+        cluster = {**CLUSTER, "jobs": 2, "workers": 2}
+        settings = [f"name={self.name}", *(f"cluster.{key}={value}" for key, value in cluster.items())]
+        return self.start(
+            *("run", str(REPOSITORY / "configs" / "branin" / "study.yaml"), "--dir", str(self.directory)),
+            *("--cluster", self.kind, *(word for item in settings for word in ("--set", item))),
+        )
+
     def resume(self, *arguments: str) -> subprocess.Popen[bytes]:
         return self.start("resume", str(self.directory), *arguments)
 
     def command(self, *command: str) -> str:
         """What a command writes to stdout; it has to succeed."""
         done = subprocess.run(
-            command, capture_output=True, check=False, text=True, cwd=self.folder, env=self.environ
+            [*self.prefix, *command],
+            capture_output=True,
+            check=False,
+            text=True,
+            cwd=self.folder,
+            env=self.environ,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -163,9 +180,12 @@ class BatchStudy:
 
     def jobs(self) -> dict[str, str]:
         """Its jobs that have not ended: id -> state and reason."""
-        listed = slurm("squeue", "--noheader", "--format=%A|%j|%T %r")
+        listed = run("squeue", "--noheader", "--format=%A|%j|%T %r")
         rows = (line.split("|") for line in listed.splitlines())
         return {job: state for job, name, state in rows if self.name in name}
+
+    def cancel(self, job: str) -> None:
+        self.command("scancel", job)
 
     def processes(self) -> list[psutil.Process]:
         """Everything that runs for it on this machine, which all of the testbed's nodes are."""
@@ -221,17 +241,35 @@ class BatchStudy:
             return
         account = self.account()
         for job in self.jobs():
-            subprocess.run(["scancel", job], check=False)
+            self.cancel(job)
         for item in self.processes():
             item.kill()
         raise AssertionError(f"jobs or processes of the study are left\n{account}")
 
 
-def slurm(*command: str) -> str:
-    """What a command of SLURM's writes."""
+@dataclass
+class GridEngineStudy(BatchStudy):
+    """The same in the testbed's Grid Engine."""
+
+    prefix: Sequence[str] = (str(TESTBED / "sge-run.sh"),)
+
+    def jobs(self) -> dict[str, str]:
+        listed = ElementTree.fromstring(self.command("qstat", "-xml"))
+        rows = (
+            (item.findtext("JB_job_number"), item.findtext("JB_name"), item)
+            for item in listed.iter("job_list")
+        )
+        return {str(job): str(item.get("state")) for job, name, item in rows if name and self.name in name}
+
+    def cancel(self, job: str) -> None:
+        self.command("qdel", job)
+
+
+def run(*command: str) -> str:
+    """What a command writes to stdout; it has to succeed."""
     return subprocess.run(command, capture_output=True, check=True, text=True).stdout
 
 
 def run_testbed(script: str, *arguments: str) -> None:
     """Run a script of hpc/testbed."""
-    subprocess.run([REPOSITORY / "hpc" / "testbed" / script, *arguments], check=True, capture_output=True)
+    run(str(TESTBED / script), *arguments)

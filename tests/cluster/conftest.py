@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from batch_studies import BatchStudy
+from batch_studies import BatchStudy, GridEngineStudy, run
 
 TESTBED = "bring it up with `PBS=1 hpc/testbed/slurm-up.sh` (as root)"
 PBS_COMMANDS = Path("/opt/slurm-torque/usr/bin")
@@ -45,8 +45,7 @@ def _slurm() -> bool:
     return _slurm_is_up()
 
 
-def _study(folder: Path, kind: str, environ: dict[str, str]) -> Iterator[BatchStudy]:
-    study = BatchStudy(folder, kind, environ)
+def _ended(study: BatchStudy) -> Iterator[BatchStudy]:
     yield study
     study.end()
 
@@ -55,7 +54,7 @@ def _study(folder: Path, kind: str, environ: dict[str, str]) -> Iterator[BatchSt
 def slurm_study(_slurm: bool, tmp_path: Path) -> Iterator[BatchStudy]:
     """A study to be written and run on SLURM; nothing of it may be left in the end."""
     _need("slurm", _slurm)
-    yield from _study(tmp_path, "slurm", dict(os.environ))
+    yield from _ended(BatchStudy(tmp_path, "slurm", dict(os.environ)))
 
 
 @pytest.fixture
@@ -63,4 +62,13 @@ def pbs_study(_slurm: bool, tmp_path: Path) -> Iterator[BatchStudy]:
     """The same on the PBS front end."""
     _need("pbs", _slurm and (PBS_COMMANDS / "qsub").exists())
     path = f"{PBS_COMMANDS}{os.pathsep}{os.environ['PATH']}"
-    yield from _study(tmp_path, "pbs", {**os.environ, "PATH": path})
+    yield from _ended(BatchStudy(tmp_path, "pbs", {**os.environ, "PATH": path}))
+
+
+@pytest.fixture
+def sge_study(tmp_path: Path) -> Iterator[BatchStudy]:
+    """The same on Grid Engine, which CI does not bring up."""
+    namespaces = run("ip", "netns", "list") if shutil.which("ip") else ""
+    if "sge" not in namespaces.split():
+        pytest.skip("needs the Grid Engine testbed: bring it up with `hpc/testbed/sge-up.sh` (as root)")
+    yield from _ended(GridEngineStudy(tmp_path, "sge", dict(os.environ)))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from batch_studies import BatchStudy, run_testbed, slurm
+from batch_studies import BatchStudy, run, run_testbed
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_crashed_node_is_told_and_costs_nothing(slurm_study: BatchStudy) -> None
     study.until(lambda: len(study.evaluations()) == 1)
     run_testbed("slurm-node-kill.sh", "victim")
     study.release()
-    study.until(lambda: "down" in slurm("sinfo", "-h", "-n", "victim", "-p", "high", "-o", "%T"))
+    study.until(lambda: "down" in run("sinfo", "-h", "-n", "victim", "-p", "high", "-o", "%T"))
     run_testbed("slurm-up.sh")
     assert driver.wait(150) == 0, study.account()
 
@@ -43,11 +43,11 @@ def test_preempted_job_is_told_and_costs_nothing(slurm_study: BatchStudy) -> Non
     driver = study.run()
     study.until(lambda: len(study.evaluations()) == 1)
     # two cores are the whole node
-    rival = slurm("sbatch", "--parsable", "-p", "high", "-c", "2", "-o", os.devnull, "--wrap", "sleep 600")
+    rival = run("sbatch", "--parsable", "-p", "high", "-c", "2", "-o", os.devnull, "--wrap", "sleep 600")
     try:
-        study.until(lambda: slurm("squeue", "-h", "-j", rival.strip(), "-o", "%T").strip() == "RUNNING")
+        study.until(lambda: run("squeue", "-h", "-j", rival.strip(), "-o", "%T").strip() == "RUNNING")
     finally:
-        slurm("scancel", rival.strip())
+        run("scancel", rival.strip())
     study.release()
     assert driver.wait(200) == 0, study.account()
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from batch_studies import REPOSITORY, BatchStudy
-
-import asktell
+from batch_studies import BatchStudy
 
 
 def test_quickstart_study_runs(pbs_study: BatchStudy) -> None:
     study = pbs_study
-    done = study.start(
-        *("run", str(REPOSITORY / "configs" / "branin" / "study.yaml"), "--dir", str(study.directory)),
-        *("--cluster", "pbs", "--set", f"name={study.name}", "--set", "cluster.jobs=2"),
-        *("--set", "cluster.memory=400MB", "--set", "cluster.walltime=10min"),
-        *("--set", "cluster.interface=lo", "--set", "cluster.query_every=1s"),
-    )
-    assert done.wait(240) == 0, study.account()
-    ds = asktell.open(study.directory)
+    assert study.run_quickstart().wait(240) == 0, study.account()
+    ds = study.results()
     assert ds.sizes["trial"] == 40
     assert float(ds.branin.min()) < 0.5
     assert "" not in set(ds.job.values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from batch_studies import BatchStudy, slurm
+from batch_studies import BatchStudy, run
 
 
 def test_cancelled_job_costs_its_trial_nothing(slurm_study: BatchStudy) -> None:
@@ -17,7 +17,7 @@ def test_cancelled_job_costs_its_trial_nothing(slurm_study: BatchStudy) -> None:
     assert len(first) == 4
 
     hit = study.evaluations()[0]
-    slurm("scancel", hit.job)
+    run("scancel", hit.job)
     # held up, the others go on: a fourth job is another one, and the trial runs in it
     study.until(lambda: any(item.trial == hit.trial and item.attempt > 0 for item in study.evaluations()))
     assert len(study.jobs().keys() - first.keys()) == 1

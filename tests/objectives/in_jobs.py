@@ -16,7 +16,7 @@ FOLDER = Path(os.environ["NOTES"])
 def note(event: str) -> None:
     """Append a line; lines this short are not torn."""
     trial, attempt = int(os.environ["ASKTELL_TRIAL"]), int(os.environ["ASKTELL_ATTEMPT"])
-    job = os.environ["SLURM_JOB_ID"]
+    job = os.environ.get("SLURM_JOB_ID") or os.environ["JOB_ID"]
     line = json.dumps({"event": event, "trial": trial, "attempt": attempt, "job": job})
     with (FOLDER / "evaluations.jsonl").open("a") as file:
         file.write(line + "\n")
