@@ -1,6 +1,7 @@
 """What runs on a worker for one attempt: a callable or a command in, an outcome and its arrays out.
 
     evaluator    one attempt from a task to an `Evaluation`; the only module that others need
+    presence     whether the function or program is there, without running it
     inputs       params.json, rendered templates, argument lists, environment variables
     processes    the worker's side of its helper processes
     launcher     forks a supervisor for each attempt          (standard library only)

@@ -32,10 +32,23 @@ Function = Callable[..., Any]
 
 
 def main() -> None:
-    """Entry point of a fresh interpreter. argv[2]: JSON with `target` and `folder`."""
+    """Entry point of a fresh interpreter. argv[2]: JSON with `target`, `folder` and `only_import`."""
     options = json.loads(sys.argv[2])
     sys.argv = [options["target"]]
-    os._exit(_evaluate(lambda: load_from(options["target"], options["folder"])))
+    target, folder = options["target"], options["folder"]
+    os._exit(
+        _import(target, folder) if options["only_import"] else _evaluate(lambda: load_from(target, folder))
+    )
+
+
+def _import(target: str, folder: str) -> int:
+    """Import the function and leave it at that; returns the process's exit code."""
+    try:
+        load_from(target, folder)
+    except BaseException as error:  # noqa: BLE001 - whatever a person's module raises is what is to be told
+        print(explain(error), file=sys.stderr, flush=True)
+        return 1
+    return 0
 
 
 def prepare(target: str, folder: str) -> Callable[[], int]:

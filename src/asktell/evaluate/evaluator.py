@@ -17,15 +17,16 @@ from pathlib import Path
 
 from asktell.config import EvaluateConfig, OutputConfig
 from asktell.errors import ConfigError, TrialError
-from asktell.evaluate import child, inputs, results
+from asktell.evaluate import child, inputs, presence, results
 from asktell.evaluate.checks import check
+from asktell.evaluate.presence import Presence
 from asktell.evaluate.processes import Processes, fresh_interpreter
 from asktell.evaluate.results import Array, Raised, Result
 from asktell.evaluate.supervisor import Ending, Report, Request
 from asktell.evaluate.tails import Metrics, MetricsTail, log_tail, stderr_tail
 from asktell.execute.protocol import Task
 from asktell.expression import Expression
-from asktell.trial import Cause, Outcome, Status
+from asktell.trial import Cause, Outcome, Params, Status
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +115,10 @@ class Evaluator:
     def close(self) -> None:
         """End the helper processes and whatever they run. They end by themselves when this process does."""
         self._processes.close()
+
+    def look(self, params: Params, within_s: float) -> Presence:
+        """Whether what this point would run is to be had on this machine; nothing is evaluated."""
+        return presence.look(self.config, self._resources, params, self._environment, within_s)
 
     def warn(self, of: Cause = Cause.WALLTIME) -> None:
         """Send `evaluate.checkpoint_signal` to what runs: its job is about to end.

@@ -32,9 +32,9 @@ _POLL_S = 1.0
 _BACKSTOP_S = 30.0
 
 
-def fresh_interpreter(target: str, folder: str) -> tuple[str, ...]:
-    """Arguments that call a function in a new interpreter."""
-    options = json.dumps({"target": target, "folder": folder})
+def fresh_interpreter(target: str, folder: str, *, only_import: bool = False) -> tuple[str, ...]:
+    """Arguments that call a function in a new interpreter, or only import it there."""
+    options = json.dumps({"target": target, "folder": folder, "only_import": only_import})
     return (sys.executable, "-P", "-c", _BOOT.format("child"), _PACKAGES, options)
 
 
