@@ -5,7 +5,6 @@ A "job" is then a step: a process that the driver starts on the allocation's nod
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -14,39 +13,28 @@ from pathlib import Path
 
 from asktell.cluster.queues.protocol import End, JobState, Phase, SubmitRefused
 
-logger = logging.getLogger(__name__)
-
 STEP = "ASKTELL_JOB"
 """Environment variable with a step's id: the surrounding job's is the same for all."""
 
-Launcher = Callable[[int], Sequence[str]]
-"""Number of a step's place, from 0 → what to put before its script."""
+Launcher = Callable[[int, str], Sequence[str]]
+"""Number of a step's place, from 0, and the step's id → what to put before its script."""
 
 
 def srun(cpus: int) -> Launcher:
     """SLURM: each step gets cores of its own, on whichever node has them, beside the driver."""
-    return lambda place: (
-        "srun",
-        "--exact",
-        "--ntasks=1",
-        "--nodes=1",
-        f"--cpus-per-task={cpus}",
-        "--mem=0",
-        "--overlap",
-    )
+    options = ("--exact", "--overlap", "--ntasks=1", "--nodes=1", f"--cpus-per-task={cpus}", "--mem=0")
+    return lambda place, step: ("srun", *options)
 
 
 def pbsdsh() -> Launcher:
-    """PBS: one place of the node file for each step; the first is the driver's.
-
-    pbsdsh starts programs with the bare environment of its daemon.
-    """
-    return lambda place: ("pbsdsh", "-n", str(place + 1), "--", "env", f"{STEP}={_name(place)}")
+    """PBS: one place of the node file for each step; the first is the driver's."""
+    # A program that pbsdsh starts has the bare environment of its daemon.
+    return lambda place, step: ("pbsdsh", "-n", str(place + 1), "--", "env", f"{STEP}={step}")
 
 
 def here() -> Launcher:
     """Processes on the driver's own node."""
-    return lambda place: ()
+    return lambda place, step: ()
 
 
 class StepQueue:
@@ -58,7 +46,6 @@ class StepQueue:
         self._launcher = launcher
         self._places = places
         self._logs = logs
-        self._started = 0
         self._steps: dict[str, tuple[int, subprocess.Popen[bytes]]] = {}
 
     def jobs(self, ids: Collection[str]) -> Mapping[str, JobState]:
@@ -72,9 +59,10 @@ class StepQueue:
         place = next((place for place in range(self._places) if place not in taken), None)
         if place is None:
             raise SubmitRefused("every place of the allocation is taken by a step that has not ended yet")
-        self._started += 1
-        step = f"{_name(place)}.{self._started}"
-        argv = [*self._launcher(place), "bash", str(script)]
+        step = script.stem
+        argv = [*self._launcher(place, step), "bash", str(script)]
+        if step in self._steps:
+            raise ValueError(f"step {step} was started before")
         try:
             with (self._logs / f"{step}.log").open("ab") as log:
                 process = subprocess.Popen(
@@ -94,10 +82,6 @@ class StepQueue:
         for job in ids:
             if job in self._steps and self._steps[job][1].poll() is None:
                 os.killpg(self._steps[job][1].pid, signal.SIGTERM)
-
-
-def _name(place: int) -> str:
-    return f"step-{place}"
 
 
 def _state(job: str, process: subprocess.Popen[bytes]) -> JobState:

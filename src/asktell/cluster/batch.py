@@ -1,0 +1,384 @@
+"""Workers in batch jobs: our own dask scheduler in this process, and a thread that keeps the jobs.
+
+The loop's thread only tells the keeper what it sees; everything that may take long (the batch system's
+commands, asking dask to let a worker go) happens in the pool's own thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dask.config
+from distributed import Client, Scheduler, SpecCluster
+from distributed.utils import get_ip
+
+from asktell.cluster import last_words, rendezvous
+from asktell.cluster.causes import PATIENCE_S, Evidence, explain
+from asktell.cluster.certificates import study_security
+from asktell.cluster.job_log import JobLog, Submission
+from asktell.cluster.keeper import Keeper, Limits, Look, Submit
+from asktell.cluster.queues import JobState, Phase, QueueSilent, SubmitRefused, make_queue
+from asktell.cluster.scripts import fingerprint, job_name, job_script
+from asktell.cluster.settings import CONFIG
+from asktell.config import StudyConfig
+from asktell.directory import StudyDirectory
+from asktell.errors import ExecutorError
+from asktell.execute.protocol import SlotJoined, Why
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.5
+HEARTBEAT_S = 120.0
+"""dask gives a worker up that is silent for so long; a broken connection shows at once."""
+CLOSE_S = 20.0
+"""How long the end of cancelled jobs is waited for."""
+STEP_QUERY_S = 1.0
+"""Steps are our own children: a look costs nothing."""
+LOG_TAIL_BYTES = 2000
+
+
+@dataclass(slots=True)
+class Loss:
+    """A worker that is gone. state: what the batch system has said of its job since."""
+
+    slot: SlotJoined
+    at: float
+    state: JobState | None = None
+
+
+class BatchPool:
+    """Keeps the jobs of one driver. session: the driver's token, which marks the jobs it submits."""
+
+    explains = True
+
+    def __init__(self, config: StudyConfig, directory: StudyDirectory, session: int) -> None:
+        cluster = config.cluster
+        self.dashboard = ""
+        self._config = config
+        self._directory = directory
+        self._session = session
+        directory.jobs.mkdir(exist_ok=True)
+        self._fingerprint = fingerprint(config, directory.root)
+        self._queue = make_queue(config, directory)
+        self._log = JobLog(directory.jobs / "jobs.jsonl")
+        self._keeper = Keeper(
+            Limits(
+                jobs=cluster.jobs,
+                workers_per_job=cluster.workers_per_job,
+                submit_every_s=cluster.submit_every_s,
+                query_every_s=STEP_QUERY_S if cluster.single_allocation else cluster.query_every_s,
+                max_queued=cluster.max_queued,
+                can_list=self._queue.can_list,
+            )
+        )
+        self._lock = threading.Lock()  # over the keeper, the losses and what is to be retired
+        self._losses: dict[str, Loss] = {}
+        self._live: dict[str, SlotJoined] = {}
+        self._to_retire: deque[str] = deque()
+        self._n_submitted = 0
+        self._failure = ""
+        self._is_closed = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="asktell-keeper", daemon=True)
+        self._cluster: Any = None
+        self._client: Client | None = None
+
+    @property
+    def note(self) -> str:
+        with self._lock:
+            return self._keeper.note(time.time())
+
+    # ---- in the loop's thread ------------------------------------------------------------------
+
+    def connect(self) -> Client:
+        """Start the scheduler, say where it is, and begin to keep jobs."""
+        try:
+            self._cluster = self._start()
+        except (RuntimeError, OSError, ValueError) as error:
+            raise ExecutorError(
+                f"dask's scheduler did not start ({error}); "
+                "cluster.driver_interface names the network interface on which it listens"
+            ) from error
+        self._client = Client(self._cluster, set_as_default=False)
+        address = self._cluster.scheduler_address
+        if self._config.cluster.dashboard is not None:
+            port = self._cluster.scheduler_info["services"]["dashboard"]
+            tunnel = f"ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}"
+            self.dashboard = f"http://127.0.0.1:{port}/status (from elsewhere: {tunnel})"
+        rendezvous.announce(self._directory, address, self._session)
+        logger.info("dask's scheduler listens at %s", address)
+        self._thread.start()
+        return self._client
+
+    def _start(self) -> Any:
+        cluster = self._config.cluster
+        security = study_security(self._directory) if cluster.security == "tls" else None
+        interface = cluster.driver_interface or cluster.interface
+        options = {
+            "protocol": "tcp://" if security is None else "tls://",
+            "security": security,
+            "interface": interface,
+            # Without it dask listens on every interface, and shows the same address all the same.
+            "host": get_ip() if interface is None else None,
+            # NOTE: None would still open port 8787, and fail where that is taken.
+            "dashboard_address": cluster.dashboard or "127.0.0.1:0",
+            "dashboard": cluster.dashboard is not None,
+        }
+        settings: dict[str, Any] = {**CONFIG, "distributed.scheduler.worker-ttl": f"{HEARTBEAT_S}s"}
+        if cluster.dashboard is None:
+            settings["distributed.scheduler.http.routes"] = []
+        with dask.config.set(settings):
+            return SpecCluster(
+                workers={},
+                scheduler={"cls": Scheduler, "options": options},
+                security=security,
+                silence_logs=logging.CRITICAL,
+                name=f"asktell-{self._config.name}",
+            )
+
+    def keep(self, slots: Collection[SlotJoined], wanted: int) -> None:
+        now = time.time()
+        live = {slot.slot: slot for slot in slots}
+        with self._lock:
+            for name, loss in list(self._losses.items()):
+                if now - loss.at > 2 * PATIENCE_S:  # nothing ran there, so nobody has asked
+                    del self._losses[name]
+            for name in self._live.keys() - live.keys():
+                self._losses[name] = Loss(self._live[name], now)
+            self._live = live
+            self._keeper.want(wanted)
+            self._keeper.seen(live.values(), now)
+            failure = self._failure or self._keeper.failure()
+        if failure:
+            remedy = "correct `cluster` in its study.yaml, try it with `asktell check --cluster`, and resume"
+            raise ExecutorError(f"{self._directory.root}: {failure}; {self._last_log()}{remedy}")
+
+    def why(self, slot: SlotJoined) -> Why | None:
+        now = time.time()
+        with self._lock:
+            loss = self._losses.setdefault(slot.slot, Loss(slot, now))
+            has_workers = any(other.job == slot.job for other in self._live.values())
+            is_there = slot.slot in self._live
+        evidence = Evidence(
+            job=slot.job,
+            lost_at=loss.at,
+            state=loss.state,
+            words=last_words.read(self._directory, slot.job),
+            ends_at=slot.ends_at,
+            has_workers=has_workers,
+            is_there=is_there,
+            log_tail=self._log_tail(slot.job),
+        )
+        found = explain(evidence, now)
+        if found is not None:
+            with self._lock:
+                self._losses.pop(slot.slot, None)
+        return found
+
+    def release(self, slot: SlotJoined) -> None:
+        with self._lock:
+            self._keeper.release(slot.slot)
+            self._to_retire.append(slot.slot)
+
+    def close(self, *, hand_over: bool = False) -> None:
+        """Cancel every job of this study, or with `hand_over` leave them to the driver that follows."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=CLOSE_S)
+        if self._cluster is None:
+            return
+        if hand_over:
+            rendezvous.hand_over(self._directory, time.time() + self._config.cluster.linger_s)
+        else:
+            rendezvous.withdraw(self._directory)
+            self._cancel_all()
+        if self._client is not None:
+            self._client.close(timeout=5)
+        self._cluster.close(timeout=10)
+
+    # ---- in the pool's thread ------------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            self._adopt()
+            while not self._stopping.is_set():
+                if not self._turn():
+                    self._stopping.wait(TICK_S)
+        except Exception as error:  # whatever it is, the loop has to hear of it
+            logger.exception("the keeper of the jobs has failed")
+            self._failure = f"the keeper of the jobs has failed: {error!r}"
+
+    def _turn(self) -> bool:
+        """Do what the keeper orders; says whether there was anything."""
+        with self._lock:
+            orders = self._keeper.plan(time.time())
+            retired = [self._to_retire.popleft() for _ in range(len(self._to_retire))]
+        for order in orders:
+            match order:
+                case Look(ids):
+                    self._look(ids)
+                case Submit():
+                    self._submit()
+        if retired:
+            self._retire(retired)
+        return bool(orders)
+
+    def _look(self, ids: Collection[str]) -> None:
+        asked_at = time.time()
+        try:
+            states = self._queue.jobs(ids)
+        except QueueSilent as silence:
+            logger.warning("the batch system does not answer: %s", silence)
+            with self._lock:
+                self._keeper.silent(str(silence))
+            return
+        with self._lock:
+            self._keeper.answered(ids, states, time.time())
+            for loss in self._losses.values():
+                if loss.slot.job in states and loss.at <= asked_at:
+                    loss.state = states[loss.slot.job]
+        for state in states.values():
+            if state.phase is Phase.ENDED:
+                logger.info("job %s has ended: %s", state.id, state.reason or state.end.value)
+                self._log.ended(state)
+
+    def _submit(self) -> None:
+        self._n_submitted += 1
+        name = f"s{self._session}-{self._n_submitted}"
+        script = self._directory.jobs / f"{name}.sh"
+        address = self._cluster.scheduler_address
+        script.write_text(job_script(self._config, self._directory.root, name, address), encoding="utf-8")
+        script.chmod(0o700)  # OAR runs the file itself
+        self._log.intend(name, self._session, self._fingerprint)
+        try:
+            job = self._queue.submit(script)
+        except SubmitRefused as refusal:
+            logger.warning("job %s was not submitted: %s", name, refusal.words)
+            self._log.refused(name, refusal.words)
+            with self._lock:
+                self._keeper.refused(refusal, time.time())
+            return
+        logger.info("job %s submitted as %s", name, job)
+        self._log.submitted(name, job)
+        with self._lock:
+            self._keeper.submitted(job, time.time())
+
+    def _retire(self, slots: Collection[str]) -> None:
+        assert self._client is not None
+        try:
+            self._client.retire_workers(workers=list(slots), close_workers=True)
+        except (OSError, TimeoutError, RuntimeError) as error:
+            # It stays, idle, until its job ends: a waste, and no harm.
+            logger.warning("workers %s could not be let go: %s", ", ".join(slots), error)
+
+    # ---- jobs of earlier drivers ---------------------------------------------------------------
+
+    def _adopt(self) -> None:
+        """Take over the jobs that earlier drivers have left; what waits there for another shape goes."""
+        if not self._queue.can_list:
+            return  # their workers will say that they are there
+        submissions = {item.job: item for item in self._open_submissions()}
+        while submissions and not self._stopping.is_set():
+            try:
+                states = self._queue.jobs(submissions.keys())
+            except QueueSilent as silence:
+                # Nothing is submitted before it is known how many there are.
+                logger.warning("the batch system does not answer: %s", silence)
+                with self._lock:
+                    self._keeper.silent(str(silence))
+                self._stopping.wait(self._config.cluster.query_every_s)
+                continue
+            self._sort(submissions.values(), states)
+            return
+
+    def _sort(self, submissions: Collection[Submission], states: Mapping[str, JobState]) -> None:
+        stale = []
+        for item in submissions:
+            state = states.get(item.job)
+            if state is None or state.phase is Phase.ENDED:
+                self._log.ended(state or JobState(item.job, Phase.ENDED, "not known any more"))
+            elif state.phase is Phase.QUEUED and item.fingerprint != self._fingerprint:
+                stale.append(item.job)
+            else:
+                logger.info("job %s (%s) of an earlier driver is taken over", item.job, state.phase)
+                with self._lock:
+                    self._keeper.adopt(state, time.time())
+        if stale:
+            logger.info("jobs %s ask for what the study file no longer says: cancelled", ", ".join(stale))
+            self._queue.cancel(stale)
+
+    def _open_submissions(self) -> list[Submission]:
+        """Those that are not known to be over; where a driver died before it had the id, found by name."""
+        found = [item for item in self._log.read() if not item.is_over]
+        lost = [item for item in found if not item.job]
+        known = [item for item in found if item.job]
+        if not lost:
+            return known
+        try:
+            named = self._queue.named(job_name(self._config, self._directory.root))
+        except QueueSilent as silence:
+            logger.warning("jobs of this study may be queued that nobody has recorded: %s", silence)
+            return known
+        strays = [job for job in named if job not in {item.job for item in known}]
+        # Each came from one of the intentions, it does not matter which; those left over came to nothing.
+        for item, job in zip(reversed(lost), strays, strict=False):
+            self._log.submitted(item.name, job)
+            known.append(replace(item, job=job))
+        for item in list(reversed(lost))[len(strays) :]:
+            self._log.refused(item.name, "nothing of that name is in the queue")
+        return known
+
+    # ---- the end -------------------------------------------------------------------------------
+
+    def _cancel_all(self) -> None:
+        """Cancel what waits and what runs, and see that the queue agrees."""
+        with self._lock:
+            ids = set(self._keeper.jobs)
+        ids |= {item.job for item in self._open_submissions()}
+        if not ids:
+            return
+        until = time.monotonic() + CLOSE_S
+        try:
+            self._queue.cancel(sorted(ids))
+            while self._queue.can_list and time.monotonic() < until:
+                states = self._queue.jobs(sorted(ids))
+                ended = [state for state in states.values() if state.phase in (Phase.ENDED, Phase.ENDING)]
+                for state in ended:
+                    self._log.ended(state)
+                ids -= {state.id for state in ended} | (ids - states.keys())
+                if not ids:
+                    return
+                time.sleep(1.0)
+        except QueueSilent as silence:
+            logger.warning("whether jobs %s are cancelled is not known: %s", ", ".join(sorted(ids)), silence)
+        else:
+            if self._queue.can_list:
+                logger.warning("jobs %s were cancelled and have not ended yet", ", ".join(sorted(ids)))
+
+    # ---- logs of jobs --------------------------------------------------------------------------
+
+    def _log_tail(self, job: str) -> str:
+        path = self._directory.jobs / f"{job}.log"
+        try:
+            with path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - LOG_TAIL_BYTES))
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+    def _last_log(self) -> str:
+        """The end of the newest job's log, for an error's text."""
+        logs = sorted(self._directory.jobs.glob("*.log"), key=lambda path: path.stat().st_mtime)
+        if not logs or not (tail := self._log_tail(logs[-1].stem).strip()):
+            return ""
+        return f"the log of the last job, {logs[-1]}, ends with\n{tail}\n"
