@@ -46,7 +46,7 @@ from asktell.records import (
     Submitted,
 )
 from asktell.store import RowBuilder
-from asktell.study import Ask, Command, Finish, StudyMachine, Submit
+from asktell.study import Ask, Command, Finish, Release, StudyMachine, Submit, Warn
 from asktell.trial import Cause, Status, Trial
 
 Key = tuple[int, int]
@@ -341,8 +341,16 @@ class Loop:
     def _carry_out(self, commands: Sequence[Command]) -> None:
         self._submit([command for command in commands if isinstance(command, Submit)])
         for command in commands:
-            if isinstance(command, Ask):
-                self._ledger.ask(command.count, self._executor.now)
+            match command:
+                case Ask():
+                    self._ledger.ask(command.count, self._executor.now)
+                case Release():
+                    self._executor.release(command.slot)
+                    self._study.done(command)
+                case Warn():
+                    logger.warning("trial %d: %s", command.number, command.text)
+                    self._study.done(command)
+        self._executor.want(self._study.wanted_slots(self._executor.now()))
 
     def _submit(self, submits: Sequence[Submit]) -> None:
         at = self._executor.now()

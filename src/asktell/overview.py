@@ -29,7 +29,7 @@ from asktell.records import (
     Submitted,
     Superseded,
 )
-from asktell.session import rules_of, study_directory
+from asktell.session import rules_of, runtime_of, study_directory
 from asktell.study import StudyMachine, TrialState, is_feasible, replay
 from asktell.trial import Cause, Outcome, Status, Trial
 
@@ -202,7 +202,7 @@ def read_study(path: Path, *, ttl_s: float = HOLDER_TTL_S) -> Overview:
         # The driver first: if it ends meanwhile, its last record is in what is read next.
         driver = holder(directory.journal, ttl_s=ttl_s)
         records = replay_driver(directory.journal)
-        machine = replay(rules_of(config), records)
+        machine = replay(rules_of(config), records, runtime_of(config))
     asked = Inbox(directory.journal).requests(machine.sources)
     requests = [request for _, request in asked if not isinstance(request, StopRequested)]
     return Overview(directory, config, machine, records, driver, requests)

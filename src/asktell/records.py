@@ -75,7 +75,11 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An attempt ended without a result through no fault of the objective. counts: towards `max_lost`."""
+    """An attempt ended without a result.
+
+    counts: towards `max_lost` where nobody knows why, towards the retries with any other cause;
+    ran_s: how long it had run, None in journals that do not say.
+    """
 
     number: int
     attempt: int
@@ -83,16 +87,18 @@ class Lost:
     counts: bool
     at: float
     detail: str = ""
+    ran_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """An attempt failed, and the trial has retries left."""
+    """An attempt failed, and the trial is tried again. counts: towards the retries."""
 
     number: int
     attempt: int
     outcome: Outcome
     at: float
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,7 @@ def _beyond(cut: Array, mean: Array, std: Array) -> Array:
 
 
 def _ends(z: Array) -> Array:
-    """The order statistics between which a further error falls with 1 - 2 TAIL, (2,); of few, the extremes."""
+    """The order statistics between which a further error falls with 1 - 2 TAIL: (2,)."""
     n = len(z)
     rank = min(n, math.ceil((n + 1) * (1 - TAIL)))
     return np.sort(z)[[n - rank, rank - 1]]

@@ -21,8 +21,10 @@ from asktell.loop import JournaledLedger, Parts, take
 from asktell.optimize.optimizer import Optimizer
 from asktell.publisher import Publisher
 from asktell.records import Closed, Opened
+from asktell.runtime import RuntimeModel
 from asktell.store import Layout, RowBuilder, Store
-from asktell.study import Budget, Rules, Schedule, ScheduleKind, StudyMachine
+from asktell.study import Budget, Policy, Rules, Schedule, ScheduleKind, StudyMachine
+from asktell.trial import Cause
 
 PACKAGES = ("asktell", "dask", "distributed", "numpy", "scikit-optimize", "scipy", "xarray", "zarr")
 
@@ -58,7 +60,17 @@ def rules_of(config: StudyConfig) -> Rules:
         retries=config.evaluate.retries,
         max_lost=config.cluster.max_lost,
         cpus_per_trial=config.cluster.cpus_per_trial,
+        policies={Cause(name): Policy(policy) for name, policy in config.failures.model_dump().items()},
+        walltime_s=config.cluster.walltime_s,
+        is_walltime_aware=config.cluster.walltime_aware,
+        timeout_s=config.evaluate.timeout_s,
+        has_checkpoints=config.evaluate.checkpoint_signal is not None,
     )
+
+
+def runtime_of(config: StudyConfig) -> RuntimeModel | None:
+    """What learns how long trials take, where slots end."""
+    return RuntimeModel(config.build_space()) if config.cluster.is_batch else None
 
 
 def optimizer_of(config: StudyConfig) -> Optimizer:
@@ -112,7 +124,7 @@ class Session:
         heart = Heart(journal)
         try:
             heart.start()
-            study = StudyMachine(rules_of(config))
+            study = StudyMachine(rules_of(config), runtime_of(config))
             self.publisher = Publisher(
                 Store(directory.root, Layout.from_openings(openings(directory.journal))),
                 every_s=config.store.publish_every_s,

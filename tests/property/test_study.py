@@ -114,7 +114,7 @@ def _report(key: tuple[int, int], outcome: Outcome) -> TaskEnded:
 
 def _state(machine: StudyMachine) -> dict[str, object]:
     """All of a machine's state but what only a live driver knows."""
-    ephemeral = {"rules", "slots", "is_exhausted"}
+    ephemeral = {"rules", "slots", "is_exhausted", "_placement", "_runtime", "_spared", "_ran_s", "_warned"}
     state = {name: value for name, value in vars(machine).items() if name not in ephemeral}
     state["trials"] = {
         number: tuple(getattr(trial, item.name) for item in fields(trial))

@@ -6,16 +6,17 @@ Three doors, none of which does I/O:
     apply(record)   a record, just journaled → the new state                  (what replay does)
     plan(at)        the state and the slots  → the commands to carry out now  (changes nothing)
 
-The loop journals what `on` returns before it applies it. Decisions are taken from the state, not
-from the event that led to it, so a resumed study goes on by the same code as an unbroken one.
+The loop journals what `on` returns before it applies it, and says of commands that leave no record
+that they are `done`. Decisions are taken from the state, not from the event that led to it, so a
+resumed study goes on by the same code as an unbroken one.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from asktell.execute.protocol import ExecutorEvent, SlotJoined, SlotLeft, TaskEnded, TaskLost
 from asktell.records import (
@@ -35,9 +36,14 @@ from asktell.records import (
     Submitted,
     Superseded,
 )
+from asktell.runtime import Runtime, RuntimeModel
+from asktell.study.commands import Ask, Command, Finish, Release, Submit, Warn
+from asktell.study.losses import MANY_REQUEUES, is_charged, is_requeue, verdict
+from asktell.study.placement import Place, Placement, places
 from asktell.study.results import schema_of, what_is_wrong, without_bytes
-from asktell.study.rules import Rules, is_feasible
-from asktell.trial import Cause, Origin, Outcome, Params, Status, Trial
+from asktell.study.rules import Policy, Rules, ScheduleKind, is_feasible
+from asktell.study.state import TrialState
+from asktell.trial import Cause, Origin, Outcome, Params, Status
 
 Key = tuple[int, int]
 """(trial number, attempt)"""
@@ -46,52 +52,13 @@ MANY_LOSSES = 12
 MANY_FAILURES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Propose `count` trials together."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Submit:
-    number: int
-    attempt: int
-    slot: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Close the study's session. done: the budget is used or a stopping rule is met."""
-
-    reason: str
-    done: bool
-
-
-Command = Ask | Submit | Finish
-
-
-@dataclass(slots=True)
-class TrialState:
-    """A trial and where it stands. attempts: begun so far; row: in the store, once terminal."""
-
-    trial: Trial
-    status: Status = Status.WAITING
-    attempts: int = 0
-    failures: int = 0
-    losses: int = 0
-    outcome: Outcome | None = None
-    row: int | None = None
-
-    @property
-    def is_open(self) -> bool:
-        return not self.status.is_terminal
-
-
 class StudyMachine:
-    """Owner of a study's state; only its methods change it."""
+    """Owner of a study's state; only its methods change it.
 
-    def __init__(self, rules: Rules) -> None:
+    runtime: learns how long trials take, and decides with the slots' ends who may take which.
+    """
+
+    def __init__(self, rules: Rules, runtime: RuntimeModel | None = None) -> None:
         self.rules = rules
         self.trials: dict[int, TrialState] = {}
         self.queue: deque[Params] = deque()
@@ -107,6 +74,11 @@ class StudyMachine:
         self.slots: dict[str, SlotJoined] = {}
         self.is_exhausted = False
         self.n_lost = 0
+        self._runtime = runtime
+        self._placement = Placement(rules, runtime)
+        self._spared: frozenset[Key] = frozenset()
+        self._ran_s: dict[Key, float] = {}
+        self._warned: set[int] = set()
         self._open: dict[int, TrialState] = {}
         self._n_ended: dict[Status, int] = {}
         self._since_best = 0
@@ -124,15 +96,18 @@ class StudyMachine:
         match event:
             case SlotJoined():
                 self.slots[event.slot] = event
+                self._placement.join(event, at)
             case SlotLeft():
                 self.slots.pop(event.slot, None)
+                # Of the tasks on a slot only the oldest ran, and can have had a part in its death; those
+                # queued behind it are innocent.
+                for place, key in enumerate(on_it := self._tasks_on(event.slot)):
+                    self._ran_s[key] = at - self.running[key].at if place == 0 else 0.0
                 if event.losses_follow:
                     return []
-                # Of the tasks on a slot only the oldest can have had a part in its death; those queued
-                # behind it are innocent.
                 return [
                     record
-                    for place, key in enumerate(self._tasks_on(event.slot))
+                    for place, key in enumerate(on_it)
                     for record in self._lost(key, at, event.detail, counts=place == 0)
                 ]
             case TaskLost():
@@ -141,6 +116,14 @@ class StudyMachine:
             case TaskEnded():
                 return self._ended(event, at)
         return []
+
+    def done(self, command: Release | Warn) -> None:
+        """A command of which no record will tell was carried out."""
+        match command:
+            case Release():
+                self.slots.pop(command.slot, None)
+            case Warn():
+                self._warned.add(command.number)
 
     def exhaust(self) -> None:
         """The engine has no new point."""
@@ -153,16 +136,18 @@ class StudyMachine:
     def abandon(self, at: float, spare: Collection[Key] = ()) -> list[Record]:
         """Losses of all attempts that a driver which is no more had under way; free of charge.
 
-        spare: attempts that go on without it; their reports are taken when they come.
+        spare: attempts that go on without a driver. They stay under way, on slots that take nothing
+        else, until they report or `TaskLost` says that they will not.
         """
+        self._spared = frozenset(key for key in self.running if key in spare)
         return [
-            Lost(*key, Cause.DRIVER_LOST, counts=False, at=at, detail="the driver stopped")
-            for key in self.running
-            if key not in spare
+            Lost(number, attempt, Cause.DRIVER_LOST, counts=False, at=at, detail="the driver stopped")
+            for number, attempt in self.running
+            if (number, attempt) not in self._spared
         ]
 
     def _tasks_on(self, slot: str) -> list[Key]:
-        return [key for key, task in self.running.items() if task.slot == slot]
+        return [key for key, task in self.running.items() if task.slot == slot and key not in self._spared]
 
     def _lost(
         self, key: Key, at: float, detail: str, *, counts: bool, cause: Cause = Cause.WORKER_LOST
@@ -170,15 +155,11 @@ class StudyMachine:
         if key not in self.running:
             return []
         state = self.trials[key[0]]
-        found: list[Record] = [Lost(*key, cause, counts=counts, at=at, detail=detail)]
-        losses = state.losses + counts
-        if counts and state.is_open and losses >= self.rules.max_lost:
-            times = "once" if losses == 1 else f"{losses} times"
-            error = (
-                f"its worker was lost {times} while it ran (max_lost: {self.rules.max_lost}); last: {detail}"
-            )
-            found.append(Ended(*key, Outcome(Status.FAILED, Cause.WORKER_LOST, error=error), at))
-        return found
+        ran_s = max(0.0, self._ran_s.pop(key, at - self.running[key].at))
+        lost = Lost(*key, cause, counts and is_charged(cause, self.rules), at, detail, ran_s)
+        whole = counts and self._placement.is_whole(ran_s)
+        outcome = verdict(state, lost, self.rules, had_whole_job=whole) if state.is_open else None
+        return [lost] if outcome is None else [lost, Ended(*key, outcome, at)]
 
     def _ended(self, event: TaskEnded, at: float) -> list[Record]:
         key, state = (event.number, event.attempt), self.trials.get(event.number)
@@ -188,8 +169,7 @@ class StudyMachine:
             return []  # of an attempt that a driver submitted whose records do not count
         outcome = event.outcome
         if outcome.cause.is_infrastructure:
-            counts = outcome.cause is Cause.WORKER_LOST
-            return self._lost(key, at, outcome.error, counts=counts, cause=outcome.cause)
+            return self._lost(key, at, outcome.error, counts=True, cause=outcome.cause)
         if not state.is_open:
             return [Superseded(*key, outcome, at)]
         if outcome.status is Status.COMPLETED:
@@ -197,8 +177,12 @@ class StudyMachine:
                 outcome = replace(outcome, status=Status.FAILED, cause=Cause.INVALID_RESULT, error=problem)
             elif self.schema is None and outcome.arrays:
                 return [schema_of(outcome, at), Ended(*key, outcome, at)]
-        if outcome.status is Status.FAILED and state.failures < self.rules.retries:
-            return [Retried(*key, outcome, at)]
+        if outcome.status is Status.FAILED:
+            match self.rules.policies.get(outcome.cause, Policy.FAIL):
+                case Policy.RETRY if state.failures < self.rules.retries:
+                    return [Retried(*key, outcome, at)]
+                case Policy.REQUEUE if state.requeues + 1 < MANY_REQUEUES:
+                    return [Retried(*key, outcome, at, counts=False)]
         return [Ended(*key, outcome, at)]
 
     # ---- what is true --------------------------------------------------------------------------
@@ -224,18 +208,16 @@ class StudyMachine:
                 self.running[record.number, record.attempt] = record
                 self._tokens[record.number, record.attempt] = record.token
             case Lost():
-                self._release(record.number, record.attempt, record.at)
-                self.trials[record.number].losses += record.counts
-                self.n_lost += 1
-                self._losses_in_a_row += record.counts
-                self._last_loss = record.detail
+                self._lose(record)
             case Retried():
-                self._release(record.number, record.attempt, record.at, record.outcome)
-                self.trials[record.number].failures += 1
+                self._release(record.number, record.attempt, record.outcome)
+                state = self.trials[record.number]
+                state.failures += record.counts
+                state.requeues += not record.counts
             case Superseded():
-                self._release(record.number, record.attempt, record.at, record.outcome)
+                self._release(record.number, record.attempt, record.outcome)
             case Ended():
-                self._release(record.number, record.attempt, record.at, record.outcome)
+                self._release(record.number, record.attempt, record.outcome)
                 self._conclude(self.trials[record.number], record.outcome)
             case Added():
                 self._add(TrialState(record.trial))
@@ -261,16 +243,48 @@ class StudyMachine:
     def _add(self, state: TrialState) -> None:
         self.trials[state.trial.number] = self._open[state.trial.number] = state
 
-    def _release(self, number: int, attempt: int, at: float, outcome: Outcome | None = None) -> None:
-        task = self.running.pop((number, attempt), None)
-        if outcome is not None:
-            self.busy_s += outcome.duration_s
-            if outcome.cause is not Cause.WORKER_LOST:
-                self._heard.add((number, attempt))
-                self._losses_in_a_row = 0
-        elif task is not None:
-            self.busy_s += max(0.0, at - task.at)
+    def _lose(self, record: Lost) -> None:
+        task = self.running.get((record.number, record.attempt))
+        ran_s = record.ran_s
+        if ran_s is None:
+            ran_s = max(0.0, record.at - task.at) if task is not None else 0.0
+        self._release(record.number, record.attempt)
+        self.busy_s += ran_s
+        state = self.trials[record.number]
+        is_unexplained = record.cause is Cause.WORKER_LOST
+        state.losses += record.counts and is_unexplained
+        state.failures += record.counts and not is_unexplained
+        state.requeues += is_requeue(record)
+        if record.cause is Cause.WALLTIME:
+            state.ran_s = state.ran_s + ran_s if self.rules.has_checkpoints else max(state.ran_s, ran_s)
+            self._learn(state, state.ran_s, is_cut=True)
+        self.n_lost += 1
+        self._losses_in_a_row += record.counts
+        self._last_loss = record.detail
+
+    def _learn(self, state: TrialState, ran_s: float, *, is_cut: bool) -> None:
+        if self._runtime is None or ran_s <= 0:
+            return
+        if is_cut:
+            self._runtime.add_censored(state.trial.params, ran_s)
+        else:
+            self._runtime.add(state.trial.params, ran_s)
+
+    def _hear(self, state: TrialState, outcome: Outcome) -> None:
+        """An attempt reported how it ended. A failed one might have run for longer."""
+        self.busy_s += outcome.duration_s
+        self._losses_in_a_row = 0
+        before_s = state.ran_s if self.rules.has_checkpoints else 0.0
+        is_cut = outcome.cause in (Cause.OBJECTIVE_ERROR, Cause.OUT_OF_MEMORY)
+        if outcome.duration_s > 0:
+            self._learn(state, before_s + outcome.duration_s, is_cut=is_cut)
+
+    def _release(self, number: int, attempt: int, outcome: Outcome | None = None) -> None:
+        self.running.pop((number, attempt), None)
         state = self.trials[number]
+        if outcome is not None and not _is_verdict(outcome):
+            self._heard.add((number, attempt))
+            self._hear(state, outcome)
         if state.is_open and not any(key[0] == number for key in self.running):
             state.status = Status.WAITING
 
@@ -311,22 +325,73 @@ class StudyMachine:
         if reason := self._hopeless():
             return [Finish(reason, done=False)]
         waiting = [state for state in self._open.values() if state.status is Status.WAITING]
+        warnings: list[Command] = [
+            Warn(state.trial.number, self._too_long(state))
+            for state in waiting
+            if state.trial.number not in self._warned and self._placement.is_too_long(state)
+        ]
+        free = self._places()
         submits: list[Command] = [
             Submit(state.trial.number, state.attempts, slot)
-            for state, slot in zip(waiting, self._free_slots(), strict=False)
+            for state, slot in self._placement.assign(waiting, free, at)
         ]
         if submits:
-            return submits
-        reason = self._enough(at)
-        if reason:
-            return [] if self._open else [Finish(reason, done=True)]
+            return [*warnings, *submits]
+        enough = self._enough(at)
+        if enough and not self._open:
+            return [*warnings, Finish(enough, done=True)]
+        usable = [place for place in free if not self._placement.is_spent(place, at)]
         count = self.rules.schedule.wanted(
             n_open=len(self._open),
             n_waiting=len(waiting),
-            capacity=sum(1 for _ in self._free_slots()),
-            left=self._left(),
+            capacity=0 if enough else len(usable),
+            left=0 if enough else self._left(),
         )
-        return [Ask(count)] if count else []
+        releases = self._releases(
+            free, usable, at, is_enough=bool(enough), n_stuck=0 if count else len(waiting)
+        )
+        return [*warnings, *releases, *([Ask(count)] if count else [])]
+
+    def _releases(
+        self, free: list[Place], usable: list[Place], at: float, *, is_enough: bool, n_stuck: int
+    ) -> list[Command]:
+        """Idle slots that can go: no trial fits them any more, or none will come.
+
+        n_stuck: waiting trials that fit no free slot and must wait for slots with more time, which take
+        the place of as many with too little.
+        """
+        idle = [place for place in free if not place.behind]
+        kept = [place for place in idle if place in usable]
+        going = [place for place in idle if place not in usable]
+        if is_enough:
+            going += [place for place in kept if place.slot.job]
+        else:
+            ending = [place for place in kept if self._placement.left_s(place, at) < math.inf]
+            going += sorted(ending, key=lambda place: self._placement.left_s(place, at))[:n_stuck]
+        return [Release(name) for name in dict.fromkeys(place.slot.slot for place in going)]
+
+    def _too_long(self, state: TrialState) -> str:
+        estimate = self._placement.estimate(state)
+        assert estimate is not None
+        assert self.rules.walltime_s is not None
+        return (
+            f"it is likely to take {estimate.median_s:.0f} s, longer than cluster.walltime "
+            f"({self.rules.walltime_s:.0f} s): it gets a whole job, and fails if that is not enough. "
+            "Give jobs a longer walltime, or let it save checkpoints (evaluate.checkpoint_signal)"
+        )
+
+    def wanted_slots(self, at: float) -> int:
+        """How many slots are of use from now on."""
+        if self.stop_reason or self._hopeless():
+            return 0
+        width = 1 if self.rules.schedule.kind is ScheduleKind.SEQUENTIAL else self.rules.schedule.width
+        n_elsewhere = len(self._spared & self.running.keys())
+        still = 0 if self._enough(at) else self._left()
+        return min(width, len(self._open) - n_elsewhere + still)
+
+    def estimate(self, number: int) -> Runtime | None:
+        """How long an attempt of this trial is expected to run; None where nothing is known."""
+        return self._placement.estimate(self.trials[number])
 
     def _hopeless(self) -> str:
         """Why going on would only burn the budget, or ''.
@@ -341,14 +406,12 @@ class StudyMachine:
             return f"all of the first {self._failures_at_first} trials failed, the last: {self._last_failure}"
         return ""
 
-    def _free_slots(self) -> Iterator[str]:
-        """Slots in the order in which to fill them, once for each task that they can take."""
-        load = dict.fromkeys(self.slots, 0)
-        for task in self.running.values():
-            if task.slot in load:
-                load[task.slot] += 1
-        for depth in range(self.rules.schedule.depth):
-            yield from (slot for slot, tasks in load.items() if tasks <= depth)
+    def _places(self) -> list[Place]:
+        loads: dict[str, list[TrialState]] = {slot: [] for slot in self.slots}
+        for key, task in self.running.items():
+            if task.slot in loads and key not in self._spared:
+                loads[task.slot].append(self.trials[key[0]])
+        return places(self.slots, loads, self.rules.schedule.depth)
 
     def _left(self) -> int:
         """Trials that may still be asked."""
@@ -394,9 +457,15 @@ class StudyMachine:
         return counts
 
 
-def replay(rules: Rules, records: Iterable[Record]) -> StudyMachine:
+def _is_verdict(outcome: Outcome) -> bool:
+    """It ends a trial after a loss, and was reported by no attempt."""
+    lost = outcome.cause.is_infrastructure or outcome.cause is Cause.OUT_OF_MEMORY
+    return lost and not outcome.started_at
+
+
+def replay(rules: Rules, records: Iterable[Record], runtime: RuntimeModel | None = None) -> StudyMachine:
     """The state after these records."""
-    machine = StudyMachine(rules)
+    machine = StudyMachine(rules, runtime)
     for record in records:
         machine.apply(record)
     return machine

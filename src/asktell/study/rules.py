@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from asktell.trial import Cause
+
 
 class ScheduleKind(StrEnum):
     SEQUENTIAL = "sequential"
@@ -39,7 +41,10 @@ class Schedule:
         return 1 + (self.ahead if self.kind is ScheduleKind.ASYNC else 0)
 
     def wanted(self, *, n_open: int, n_waiting: int, capacity: int, left: int) -> int:
-        """Points to ask for now, 0 if none. capacity: tasks that live slots could take at once."""
+        """Points to ask for now, 0 if none.
+
+        capacity: tasks that live slots could take at once; n_waiting: trials that none of them can take.
+        """
         match self.kind:
             case ScheduleKind.SEQUENTIAL:
                 want = 1 if n_open == 0 else 0
@@ -52,8 +57,31 @@ class Schedule:
                 want = min(self.k, left) if finished >= min(self.k, left) else 0
             case ScheduleKind.ASYNC:
                 # One at a time: the first free slot starts while the next proposal is being made.
-                want = 1 if capacity > n_waiting else 0
+                # What is too long for the free slots waits for others, W at most, as it grows stale.
+                want = 1 if capacity and n_waiting < self.width else 0
         return max(0, min(want, left))
+
+
+class Policy(StrEnum):
+    """What follows from an attempt without a result."""
+
+    FAIL = "fail"  # the trial has failed
+    RETRY = "retry"  # it is tried again as often as `retries` says; after an unexplained loss, `max_lost`
+    REQUEUE = "requeue"  # it is tried again, free of charge
+
+
+POLICIES: Mapping[Cause, Policy] = {
+    Cause.OBJECTIVE_ERROR: Policy.RETRY,
+    Cause.INVALID_RESULT: Policy.RETRY,
+    Cause.TIMEOUT: Policy.RETRY,
+    Cause.OUT_OF_MEMORY: Policy.RETRY,
+    Cause.WALLTIME: Policy.REQUEUE,
+    Cause.PREEMPTED: Policy.REQUEUE,
+    Cause.NODE_FAILURE: Policy.REQUEUE,
+    Cause.CANCELLED: Policy.REQUEUE,
+    Cause.WORKER_LOST: Policy.RETRY,
+}
+"""Causes that have a policy; any other loss is requeued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +106,10 @@ class Rules:
 
     signs: objective → 1 (minimised) or -1 (maximised); bounds: outcome constraint → (low, high).
     retries: further attempts for an objective that fails; max_lost: unexplained losses after which
-    a trial fails with cause `worker_lost`.
+    a trial fails with cause `worker_lost`; policies: by cause.
+    walltime_s: of one job, None where there are none or the queue decides; is_walltime_aware: slots
+    take only what they will outlive; timeout_s: the most that an evaluation takes; has_checkpoints: an
+    attempt goes on where the last one of its trial was cut off.
     """
 
     signs: Mapping[str, int]
@@ -88,6 +119,11 @@ class Rules:
     retries: int = 0
     max_lost: int = 3
     cpus_per_trial: int = 1
+    policies: Mapping[Cause, Policy] = field(default_factory=lambda: POLICIES)
+    walltime_s: float | None = None
+    is_walltime_aware: bool = True
+    timeout_s: float | None = None
+    has_checkpoints: bool = False
 
 
 def is_feasible(values: Mapping[str, float], bounds: Mapping[str, tuple[float, float]]) -> bool:
