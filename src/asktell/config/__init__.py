@@ -1,13 +1,13 @@
 """Study files: read, checked and resolved into frozen models."""
 
 from asktell.config.checks import RESERVED
+from asktell.config.cluster import BATCH_KINDS, ClusterConfig, DriverConfig
 from asktell.config.faults import did_you_mean
 from asktell.config.loader import from_resolved, load, parse, with_overrides
 from asktell.config.models import (
-    BATCH_KINDS,
     BudgetConfig,
-    ClusterConfig,
     EvaluateConfig,
+    FailuresConfig,
     ObjectiveConfig,
     OptimizerConfig,
     OutputConfig,
@@ -27,7 +27,9 @@ __all__ = [
     "RESERVED",
     "BudgetConfig",
     "ClusterConfig",
+    "DriverConfig",
     "EvaluateConfig",
+    "FailuresConfig",
     "ObjectiveConfig",
     "OptimizerConfig",
     "OutputConfig",

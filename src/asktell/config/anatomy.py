@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic.fields import FieldInfo
 
-from asktell.config.types import Section
+from asktell.config.types import Heading, Section
 
 
 def keys(model: type[Section]) -> dict[str, FieldInfo]:
@@ -52,3 +52,8 @@ def choices(annotation: Any) -> tuple[str, ...]:
     """The values of a Literal; nothing for any other type."""
     inner = unwrap(annotation)
     return typing.get_args(inner) if typing.get_origin(inner) is typing.Literal else ()
+
+
+def heading(info: FieldInfo) -> str:
+    """What stands above the group of keys that starts here; '' within a group."""
+    return next((mark.text for mark in info.metadata if isinstance(mark, Heading)), "")

@@ -176,15 +176,10 @@ def _check_outputs(config: StudyConfig) -> Iterator[Fault]:
 
 
 def _check_search(config: StudyConfig) -> Iterator[Fault]:
-    workers, k = config.cluster.workers, config.schedule.k
-    if workers is not None and k is not None and k >= workers:
-        message = f"groups of {k} do not fit hybrid on {workers} workers (1 < k < workers)"
-        remedy = f"lower it to {workers - 1} or less" if workers > 2 else "use batch or async"
-        yield Fault(("schedule", "k"), message, remedy)
     if len(config.objectives) > 1:
-        if config.optimizer.engine in ("skopt", "gp"):
-            message = f"{config.optimizer.engine} handles one objective, not {len(config.objectives)}"
-            yield Fault(("optimizer", "engine"), message, "use random, sobol or grid")
+        if config.optimizer.engine == "skopt":
+            message = f"skopt handles one objective, not {len(config.objectives)}"
+            yield Fault(("optimizer", "engine"), message, "use gp, random, sobol or grid")
         for key in ("target", "patience"):
             if getattr(config.budget, key) is not None:
                 yield Fault(("budget", key), "means nothing with several objectives", "drop it")

@@ -12,11 +12,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from asktell.config.checks import check_space, check_study
+from asktell.config.cluster_checks import check_cluster, misplaced
 from asktell.config.faults import Fault, did_you_mean
 from asktell.config.messages import translate
 from asktell.config.models import StudyConfig
 from asktell.config.objective_checks import check_evaluate
-from asktell.config.source import Mark, Path, Source, dotted, merge, override, read
+from asktell.config.source import SET, Mark, Path, Source, dotted, merge, override, read
 from asktell.errors import ConfigError, Problem
 
 _SITE_SECTIONS = ("evaluate", "optimizer", "schedule", "budget", "cluster", "failures", "store")
@@ -39,9 +40,10 @@ def load(
     file = FilePath(path)
     source = _read_file(file, environ)
     override(source, overrides, environ)
+    _rename_partition(source)
     if (defaults := _read_site(site, environ, source)) is not None:
         source = merge(defaults, source)
-    config, problems = _validate(source, file.absolute().parent)
+    config, problems = _validate(source, file.absolute().parent, own=str(file))
     if problems or config is None:
         raise ConfigError(_in_order(problems, str(file)))
     if "name" not in config.model_fields_set:
@@ -52,6 +54,7 @@ def load(
 def parse(data: Mapping[str, Any], folder: str | os.PathLike[str] = ".") -> StudyConfig:
     """The study that `data` describes as a file in `folder` would. Raises ConfigError with every problem."""
     source = Source(dict(data), {(): Mark("", 0)})
+    _rename_partition(source)
     config, problems = _validate(source, FilePath(folder).absolute())
     if problems or config is None:
         raise ConfigError(problems)
@@ -79,20 +82,25 @@ def with_overrides(config: StudyConfig, overrides: Sequence[str]) -> StudyConfig
     """`config` with 'key.path=value' overrides. Raises ConfigError."""
     source = Source(config.dump(), {(): Mark("", 0)})
     override(source, overrides)
-    changed, problems = _validate(source, config.evaluate.folder)
+    _rename_partition(source)
+    changed, problems = _validate(source, config.evaluate.folder, own=SET)
     if problems or changed is None:
         raise ConfigError(problems)
     return changed
 
 
-def _validate(source: Source, folder: FilePath) -> tuple[StudyConfig | None, list[Problem]]:
-    """The configuration with its folder filled in, and everything that is wrong with it."""
+def _validate(source: Source, folder: FilePath, own: str = "") -> tuple[StudyConfig | None, list[Problem]]:
+    """The configuration with its folder filled in, and everything that is wrong with it.
+
+    own: the file that the study is in; a site's defaults beneath it may be meant for other kinds of cluster.
+    """
     config, faults, spoilt = _build(source)
     if config is not None:
         evaluate = config.evaluate.model_copy(update={"folder": folder / config.evaluate.folder})
         config = config.model_copy(update={"evaluate": evaluate})
         names = list(_section(source.data, "space"))
-        found = [*check_study(config, names), *check_evaluate(config, names)]
+        found = [*check_study(config, names), *check_evaluate(config, names), *check_cluster(config)]
+        found += [fault for fault in misplaced(config.cluster) if _is_meant(fault.path, source, own)]
         faults += [fault for fault in found if not _follows(fault, spoilt)]
         if not faults:
             faults += check_space(config)
@@ -141,6 +149,15 @@ def _follows(fault: Fault, spoilt: Sequence[Path]) -> bool:
     )
 
 
+def _is_meant(path: Path, source: Source, own: str) -> bool:
+    """Whoever wrote this key of `cluster` meant it for the kind of cluster that is used.
+
+    With `--cluster local` a study made for the cluster runs on a laptop, its other keys notwithstanding.
+    """
+    key, kind = source.mark(path).file, source.mark(("cluster", "kind")).file
+    return key == SET or (key == own and kind != SET)
+
+
 def _once(faults: Sequence[Fault]) -> list[Fault]:
     """Faults without repetitions: one message at one path."""
     return list({(fault.path, fault.message): fault for fault in faults}.values())
@@ -171,7 +188,24 @@ def _read_file(file: FilePath, environ: Mapping[str, str] | None) -> Source:
     except OSError as error:
         message = f"cannot be read ({error.strerror})"
         raise ConfigError([Problem("", message, "check its permissions", str(file))]) from None
-    return read(text, str(file), environ)
+    source = read(text, str(file), environ)
+    _rename_partition(source)
+    return source
+
+
+def _rename_partition(source: Source) -> None:
+    """SLURM's own word for a queue will do. Of two layers the upper one counts, whichever word it uses."""
+    for path in (("cluster",), ("cluster", "driver")):
+        section: Any = source.data
+        for key in path:
+            section = section.get(key) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or "partition" not in section:
+            continue
+        partition, queue = (*path, "partition"), (*path, "queue")
+        if "queue" in section and source.mark(partition).file == source.mark(queue).file:
+            source.report(partition, "there is a queue, too, which is the same", "keep one of them")
+        section["queue"] = section.pop("partition")
+        source.marks[queue] = source.marks.pop(partition, source.mark(path))
 
 
 def _read_site(site: FilePath | None, environ: Mapping[str, str], study: Source) -> Source | None:

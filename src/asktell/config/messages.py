@@ -34,7 +34,6 @@ _LIMITS = {
 }
 _LATER: Mapping[Path, tuple[Collection[str], str]] = {
     ("optimizer", "engine"): (("botorch", "optuna"), "use gp or skopt"),
-    ("cluster", "kind"): (("slurm", "pbs", "sge", "lsf"), "use local, or the address of a dask scheduler"),
 }
 
 

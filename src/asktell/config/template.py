@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from asktell.config.anatomy import choices, entries, keys, section
+from asktell.config.anatomy import choices, entries, heading, keys, section
 from asktell.config.dialect import write_inline
 from asktell.config.models import StudyConfig
 from asktell.config.types import Section
@@ -52,6 +52,8 @@ def _section(key: str, info: FieldInfo, model: type[Section]) -> Iterator[str]:
     yield f"{key}:"
     defaults = _defaults(model)
     for name, inner in keys(model).items():
+        if text := heading(inner):
+            yield from ("", f"  # {text}", "")
         yield from (f"  {line}" for line in _field(name, inner, defaults))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -27,6 +28,13 @@ class Section(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Marks the first key of a group; the template prints `text` above it."""
+
+    text: str
 
 
 def wrong(message: str, remedy: str = "") -> PydanticCustomError:

@@ -155,6 +155,53 @@ def test_a_sites_defaults_lie_beneath_the_study(folder: Path) -> None:
     assert study(folder, STUDY + "cluster: {kind: local}\n", site=site).cluster.address is None
 
 
+SLURM_SITE = """\
+cluster: {kind: slurm, jobs: 8, queue: main, walltime: 2h, prologue: module load python}
+"""
+
+
+def test_a_study_for_the_cluster_runs_on_a_laptop_and_the_other_way_round(folder: Path) -> None:
+    site = folder / "site.yaml"
+    site.write_text(SLURM_SITE)
+    batch = STUDY + "cluster: {kind: slurm, jobs: 4, walltime: 2h, memory: 8GB}\n"
+    assert study(folder, batch, overrides=["cluster.kind=local"]).cluster.width is None
+    local = STUDY + "cluster: {kind: local, workers: 2}\n"
+    assert study(folder, local, site=site).cluster.walltime_s is None
+    config = study(folder, local, site=site, overrides=["cluster.kind=slurm"])
+    assert (config.cluster.width, config.cluster.jobs, config.cluster.queue) == (2, 8, "main")
+    resumed = with_overrides(study(folder, batch), ["cluster.kind=local"])
+    assert with_overrides(resumed, ["budget.trials=7"]).cluster.kind == "local"
+
+
+def test_a_sites_job_settings_wait_for_a_study_that_has_jobs(folder: Path) -> None:
+    site = folder / "site.yaml"
+    site.write_text("cluster: {queue: main, walltime: 2h}\n")
+    assert study(folder, site=site).cluster.kind == "local"
+    assert study(folder, STUDY + "cluster: {kind: slurm}\n", site=site).cluster.walltime_s == 7200
+    with pytest.raises(ConfigError, match=r"--set: cluster.walltime: means nothing with kind local"):
+        study(folder, site=site, overrides=["cluster.walltime=1h"])
+
+
+def test_a_partition_is_a_queue(folder: Path) -> None:
+    site = folder / "site.yaml"
+    site.write_text(SLURM_SITE)
+    written = STUDY + "cluster: {partition: long, driver: {partition: small}}\n"
+    config = study(folder, written, site=site)
+    assert (config.cluster.queue, config.cluster.driver.queue) == ("long", "small")
+    assert study(folder, written, site=site, overrides=["cluster.queue=short"]).cluster.queue == "short"
+    assert with_overrides(config, ["cluster.partition=short"]).cluster.queue == "short"
+
+
+PROFILES = sorted((Path(__file__).parents[3] / "hpc" / "sites").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("site", PROFILES, ids=lambda site: site.stem)
+def test_a_site_profile_makes_a_study_run_in_batch_jobs(folder: Path, site: Path) -> None:
+    config = study(folder, site=site)
+    assert config.cluster.is_batch
+    assert config.cluster.walltime_s is not None
+
+
 def test_a_wrong_site_file_is_named_itself(folder: Path) -> None:
     site = folder / "site.yaml"
     site.write_text("cluster:\n  wokers: 12\nspace: {}\n")
