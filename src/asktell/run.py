@@ -153,6 +153,18 @@ class Study:
             raise ConfigError(problems)
         self.config = config
 
+    def settle(self, reason: str, *, accept_code: bool = False) -> None:
+        """Hold the study for a moment, on behalf of a driver that comes later.
+
+        What would keep that one from it is raised here; `configure`d changes are written, and a changed
+        objective is accepted. reason: what the journal says of it.
+        """
+        session = self._open(accept_code=accept_code)
+        try:
+            session.finish(reason, done=False)
+        finally:
+            session.close()
+
     def _open(self, *, accept_code: bool = False) -> Session:
         before = from_resolved(self._directory.config).budget.trials
         session = Session(self._directory, self.config, accept_code=accept_code)

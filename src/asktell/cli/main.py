@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import asktell
-from asktell.cli import archive, drive, feed, look, prepare, standing
+from asktell.cli import archive, drive, feed, look, prepare, standing, submit
 from asktell.cli.group import Group
 
 
@@ -23,6 +23,7 @@ def main(debug: bool) -> None:
     asktell init study.yaml       write a commented template
     asktell check study.yaml      see what it means; --one evaluates one point
     asktell run study.yaml        run it; the study lies in NAME.study
+    asktell submit study.yaml     run it from a batch job that outlives your login
     asktell resume NAME.study     go on after any end
     """
 
@@ -32,6 +33,7 @@ for command in (
     prepare.check,
     prepare.schema,
     drive.run,
+    submit.submit,
     drive.resume,
     drive.stop,
     standing.status,

@@ -32,8 +32,27 @@ trials_option = click.option(
 cluster_option = click.option(
     "--cluster",
     metavar="KIND",
-    help="Where trials run: local (processes on this machine), address (the dask scheduler that the"
-    " study file names), or a scheduler's address such as tcp://node17:8786.",
+    help="Where trials run: local (processes on this machine), slurm, pbs or another batch system as the"
+    " study file or the site says, or the address of a dask scheduler such as tcp://node17:8786.",
+)
+directory_option = click.option(
+    "directory",
+    "--dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where the study goes; default: <name>.study in the current folder.",
+)
+site_option = click.option(
+    "--site",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Defaults of this site, beneath the study file; default: $ASKTELL_SITE.",
+)
+accept_option = click.option(
+    "--accept-changes", is_flag=True, help="Go on although the objective's file has changed."
+)
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Print the scripts of the jobs, submit and create nothing."
 )
 
 
@@ -46,6 +65,6 @@ def all_overrides(
         short += ["cluster.kind=address", f"cluster.address={cluster}"]
     elif cluster is not None:
         short.append(f"cluster.kind={cluster}")
-        if cluster == "local":
+        if cluster != "address":
             short.append("cluster.address=null")
     return (*overrides, *short)
