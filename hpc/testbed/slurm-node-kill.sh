@@ -10,10 +10,19 @@ pidfile=/run/slurm/slurmd-$node.pid
 is_alive "$pidfile" slurmd || die "no slurmd runs for $node"
 kill -9 "$(cat "$pidfile")"
 
-# The node's jobs: their slurmsteps carry its name in their environment, the jobs' processes are in its freezer.
-freezer=/sys/fs/cgroup/freezer/slurm_$node
-if [ -d "$freezer" ]; then
-  find "$freezer" -name cgroup.procs -exec cat {} + 2>/dev/null
-else
-  grep -lzs "^SLURMD_NODENAME=$node$" /proc/[0-9]*/environ | cut -d / -f 3
-fi | sort -u | xargs -r kill -9 2>/dev/null || true
+# The freezer of cgroup v1 has the node's jobs and what runs them; without it, jobs know their node's name, and what
+# runs them is their parent.
+list_processes() {
+  local freezer=/sys/fs/cgroup/freezer/slurm_$node pid parent
+  if [ -d "$freezer" ]; then
+    find "$freezer" -name cgroup.procs -exec cat {} +
+    return
+  fi
+  for pid in $(grep -lzs "^SLURMD_NODENAME=$node$" /proc/[0-9]*/environ | cut -d / -f 3); do
+    parent=$(ps -o ppid= -p "$pid" | tr -d ' ')
+    [ "$(ps -o comm= -p "${parent:-0}")" != slurmstepd ] || echo "$parent"
+    echo "$pid"
+  done
+}
+
+list_processes 2>/dev/null | sort -u | xargs -r kill -9 2>/dev/null || true # some have gone already
