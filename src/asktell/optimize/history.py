@@ -25,7 +25,8 @@ class History:
     losses: (N, m), minimised objectives, NaN where there is none;
     is_told, is_failed, is_pending: (N,) bool, exactly one of them true.
     is_feasible: (N,) bool, told and every outcome within its bounds.
-    outcomes: constraint values by name, (N,), NaN where there is none; outcome_bounds: (low, high) of each.
+    outcomes: other results by name, (N,), NaN where there is none: those that are bounded, with their
+    (low, high) in outcome_bounds, and those that the engine reads.
     """
 
     numbers: NDArray[np.int64]
@@ -76,6 +77,10 @@ class Engine(Protocol):
     """
 
     name: str
+
+    @property
+    def reads(self) -> Sequence[str]:
+        """Results, besides objectives and bounded ones, that it wants to see."""
 
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         """`count` points to be evaluated together; the first gets `number`, the next number + 1, ...

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from asktell.errors import SpaceError, SpaceExhausted, TrialError
 from asktell.optimize import engines
 from asktell.optimize.history import History, Proposal
+from asktell.optimize.hypervolume import is_efficient
 from asktell.space import Parameter, Space
 from asktell.trial import Origin, Params, Trial
 
@@ -82,7 +83,7 @@ class Optimizer:
             "is_failed": np.empty(0, dtype=bool),
             "is_feasible": np.empty(0, dtype=bool),
         }
-        self._outcomes = {name: np.empty(0) for name in self._bounds}
+        self._outcomes = {name: np.empty(0) for name in (*self._bounds, *self._engine.reads)}
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -137,7 +138,7 @@ class Optimizer:
     def tell(self, number: int, values: float | Mapping[str, float]) -> None:
         """What trial `number` came to: the objective's value, or values by name.
 
-        Names that are neither an objective nor bounded are kept and have no effect.
+        Other names than objectives and bounded results are kept, for an engine that reads them.
         Raises TrialError when the trial is unknown, was told, or a value is missing or not finite.
         """
         self._require_pending(number)
@@ -147,7 +148,7 @@ class Optimizer:
         self._columns["is_told"][number] = True
         self._columns["is_feasible"][number] = self._is_feasible(number)
         for name, column in self._outcomes.items():
-            column[number] = checked[name]
+            column[number] = checked.get(name, math.nan)
 
     def check(self, number: int, values: float | Mapping[str, float] | None = None) -> None:
         """Raise the TrialError that `tell` (or `fail`, without values) would."""
@@ -210,15 +211,8 @@ class Optimizer:
         Of trials with equal values the first is listed.
         """
         numbers = self._feasible_numbers()
-        losses = np.array([self._losses(number) for number in numbers])
-        kept: list[Observation] = []
-        for i, number in enumerate(numbers):
-            no_worse = (losses <= losses[i]).all(axis=1)
-            beaten = (no_worse & (losses < losses[i]).any(axis=1)).any()
-            repeated = (losses[:i] == losses[i]).all(axis=1).any()
-            if not beaten and not repeated:
-                kept.append(self._observation(number))
-        return kept
+        efficient = is_efficient(self._columns["losses"][numbers])
+        return [self._observation(number) for number, kept in zip(numbers, efficient, strict=True) if kept]
 
     def history(self) -> History:
         """What an engine is shown; a copy."""

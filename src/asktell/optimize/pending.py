@@ -49,23 +49,32 @@ def constant_lie(lie: Lie, z: Array) -> float:
 
 
 def standardised(losses: Array, tail: bool) -> Array:
-    """Losses at mean 0 and standard deviation 1, in the same order; zeros where they are all equal.
+    """Losses at mean 0 and standard deviation 1, in the same order; zeros where they are all equal."""
+    return compressed(losses, tail)[0]
+
+
+def compressed(losses: Array, tail: bool) -> tuple[Array, Array]:
+    """Standardised losses, and the slope of what was done to each: (n,) and (n,).
 
     tail: beyond the median, in units of 1.4826 median absolute deviations, they grow as log(1 + x):
     a few terrible points then do not flatten what the surrogate sees of the good ones.
     """
     if not len(losses):
-        return losses
-    largest = np.abs(losses).max()
-    z = losses / largest if largest > 0 else losses.copy()  # squares of 1e200 overflow
+        return losses, losses
+    largest = np.abs(losses).max() or 1.0
+    z = losses / largest  # squares of 1e200 overflow
+    slope = np.full_like(z, 1.0 / largest)
     if tail:
         z = z - np.median(z)
         spread = 1.4826 * np.median(np.abs(z)) or z.std()
         if spread > 0:
+            slope = slope / (spread + np.maximum(z, 0.0))
             z = np.where(z > 0, np.log1p(np.maximum(z, 0.0) / spread), z / spread)
     z = z - z.mean()
     deviation = z.std()
-    return np.asarray(z / deviation if deviation > 0 else np.zeros_like(z))
+    if deviation == 0:
+        return np.zeros_like(z), np.zeros_like(z)
+    return z / deviation, slope / deviation
 
 
 def success(units: Array, succeeded: Array, failed: Array) -> Array:

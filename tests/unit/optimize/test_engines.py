@@ -21,6 +21,7 @@ FINITE = Space(
         ("skop", {}, "did you mean 'skopt'"),
         ("botorch", {}, "later version; use gp or skopt"),
         ("gp", {"fantasies": 3}, "fantasies: .*multiple of 2"),
+        ("gp", {"noise": ["a", "b"]}, "2 names for 1 objectives; give the standard error of each"),
         ("skopt", {"estimater": "GP"}, "did you mean 'estimator'.*knows estimator, acquisition"),
         ("skopt", {"acquisition": "gp_hedge"}, "acquisition: .*'EI', 'LCB' or 'PI'"),
         ("skopt", {"estimator": "ET", "acq_optimizer": "lbfgs"}, "gradients.*use sampling"),
@@ -39,12 +40,12 @@ def test_all_problems_come_at_once() -> None:
     assert len(check_options("skopt", {"xi": -1, "kappa": "high", "colour": "red"})) == 3
 
 
-def test_several_objectives_are_for_engines_that_look_at_none() -> None:
+def test_several_objectives_are_not_for_skopt() -> None:
     with pytest.raises(
-        EngineError, match="handles one objective, this study has 2; use random, sobol or grid"
+        EngineError, match="handles one objective, this study has 2; use gp, random, sobol or grid"
     ):
         create("skopt", PLANE, 2, 0, 10)
-    for name in ("random", "sobol", "grid"):
+    for name in ("gp", "random", "sobol", "grid"):
         assert create(name, PLANE, 2, 0, 10).name == name
 
 

@@ -84,19 +84,20 @@ def test_the_fit_climbs_the_true_density_by_its_true_gradient(space: Space) -> N
     y = np.sin(5 * unit[:, 0]) + unit[:, 1]
     inputs = features.of(unit)
     theta = np.append(np.log(np.linspace(0.3, 0.9, space.dims)), [0.3, -4.0])
+    known = np.linspace(0.0, 0.1, 15)
 
     def value(at: np.ndarray) -> float:
-        return negative_log_posterior(at, features, inputs, y)[0]
+        return negative_log_posterior(at, features, inputs, y, known)[0]
 
-    gradient = negative_log_posterior(theta, features, inputs, y)[1]
+    gradient = negative_log_posterior(theta, features, inputs, y, known)[1]
     numeric = [(value(theta + e) - value(theta - e)) / 2e-5 for e in np.eye(len(theta)) * 1e-5]
     np.testing.assert_allclose(gradient, numeric, rtol=1e-5, atol=1e-6)
 
     # Differences between data sets at the same theta leave the likelihood alone; scipy knows it.
     kernel = Kernel(features, Hyperparameters(np.exp(theta[:-2]), math.exp(theta[-2]), math.exp(theta[-1])))
     a = kernel.scaled(unit)
-    normal = multivariate_normal(np.zeros(15), kernel.between(a, a) + kernel.hyper.noise * np.eye(15))
-    other = negative_log_posterior(theta, features, inputs, y[::-1].copy())[0]
+    normal = multivariate_normal(np.zeros(15), kernel.between(a, a) + np.diag(kernel.hyper.noise + known))
+    other = negative_log_posterior(theta, features, inputs, y[::-1].copy(), known)[0]
     assert value(theta) - other == pytest.approx(normal.logpdf(y[::-1]) - normal.logpdf(y))
 
 
@@ -111,6 +112,33 @@ def test_a_fit_learns_what_matters_and_how_noisy_it_is() -> None:
     assert noisy.noise == pytest.approx(0.16, rel=0.5)
     prior = fit(Features(CUBE), np.empty((0, 3)), np.empty(0), rng)
     assert np.ptp(prior.length_scales) < 1e-6, "without data no column is different"
+
+
+def test_noise_that_is_known_is_not_learned_once_more() -> None:
+    rng = np.random.default_rng(0)
+    unit, error = rng.random((90, 3)), np.where(np.arange(90) % 2, 0.6, 0.0)
+    y = np.sin(8 * unit[:, 0]) / 0.7 + error * rng.standard_normal(90)
+    told = fit(Features(CUBE), unit, y, rng, error**2)
+    untold = fit(Features(CUBE), unit, y, rng)
+    assert told.noise < 0.01 < 0.05 < untold.noise
+
+
+def test_replicates_count_as_their_mean_would() -> None:
+    """Variances of 0.2 and 0.4 are known, s is learned: 1 / (0.2 + s) and 1 / (0.4 + s) add up."""
+    kernel, unit, asked = process(CUBE), places(CUBE, 12), places(CUBE, 5, seed=1)
+    points, variance = kernel.scaled(unit), np.full(12, 0.2)
+    values = np.sin(5 * unit[:, :1])
+    twice = np.vstack([points, points[:1]]), np.vstack([values, [[1.5]]]), np.append(variance, 0.4)
+    weights = 1.0 / (kernel.hyper.noise + np.array([0.2, 0.4]))
+    pooled, less = values.copy(), variance.copy()
+    pooled[0] = (weights @ [values[0, 0], 1.5]) / weights.sum()
+    less[0] = 1.0 / weights.sum() - kernel.hyper.noise
+    found, expected = (
+        Posterior(kernel, at, Conditioner().factor(kernel, at, v), y, v).predict(asked)
+        for at, y, v in (twice, (points, pooled, less))
+    )
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-9)
+    np.testing.assert_allclose(found.std, expected.std, rtol=1e-9)
 
 
 def test_many_points_are_fitted_like_few() -> None:

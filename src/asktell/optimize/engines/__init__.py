@@ -82,15 +82,16 @@ def check_options(name: str, options: Mapping[str, Any], objectives: int = 1) ->
         chosen = ENGINES[name](**options)
     except ValidationError as error:
         return [_explain(name, item["loc"], item["type"], item["msg"]) for item in error.errors()]
-    if isinstance(chosen, GaussianProcessOptions) and objectives != 1:
+    if isinstance(chosen, GaussianProcessOptions) and len(chosen.noise) not in (0, objectives):
         problems.append(
-            f"engine 'gp' handles one objective, this study has {objectives}; use random, sobol or grid"
+            f"engine 'gp': option noise: {len(chosen.noise)} names for {objectives} objectives; "
+            "give the standard error of each"
         )
     if isinstance(chosen, ScikitOptimizeOptions):
         if objectives != 1:
             problems.append(
                 f"engine 'skopt': scikit-optimize handles one objective, this study has {objectives}; "
-                "use random, sobol or grid"
+                "use gp, random, sobol or grid"
             )
         if importlib.util.find_spec("skopt") is None:
             problems.append("engine 'skopt': scikit-optimize is not installed; pip install scikit-optimize")

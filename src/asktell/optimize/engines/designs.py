@@ -31,6 +31,7 @@ class RandomEngine:
     """Uniform draws, each from a generator of its own."""
 
     name = "random"
+    reads = ()
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
@@ -51,6 +52,7 @@ class SobolEngine:
     """The Sobol sequence of the initial design, for as long as the study lasts."""
 
     name = "sobol"
+    reads = ()
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
@@ -66,6 +68,7 @@ class GridEngine:
     """Every point of a grid, once."""
 
     name = "grid"
+    reads = ()
 
     def __init__(self, space: Space, seed: int, options: GridOptions) -> None:
         self._space = space

@@ -2,7 +2,7 @@
 
     N  points asked                  n  points conditioned on: told, and as the strategy has it pending
     d  columns of the unit cube      S  fantasies: possible outcomes of the pending points, jointly drawn
-    z  losses as the surrogate sees them: tail compressed, mean 0, standard deviation 1
+    z  losses as the surrogate sees them: one value each, mean 0, standard deviation 1 (`gp_losses`)
 
 A proposal is a function of (space, options, seed, history, number): all randomness is drawn from
 (seed, number), hyperparameters are fitted anew from what `settled` says, and what is kept from one
@@ -33,6 +33,7 @@ from asktell.optimize.acquisition import (
 )
 from asktell.optimize.engines.designs import DesignThenModel
 from asktell.optimize.engines.gp_criterion import Limit, Penaliser, Predicts, Sum
+from asktell.optimize.engines.gp_losses import Shown, draw_weights, shown
 from asktell.optimize.engines.gp_model import Model
 from asktell.optimize.engines.gp_rows import local_centre, local_rows, settled
 from asktell.optimize.engines.gp_search import Region, Search
@@ -64,7 +65,6 @@ class _View:
     """What the objective's surrogate was shown. rows: (n,) of the history, ascending."""
 
     rows: Indices
-    z: Array  # (N,), NaN where nothing was told
     values: Array  # (n, S)
     posterior: Posterior
     region: Region
@@ -73,7 +73,10 @@ class _View:
 
 
 class GaussianProcess:
-    """One objective; failures and outcomes out of bounds are predicted, and avoided, not given a loss."""
+    """Failures and outcomes out of bounds are predicted, and avoided, not given a loss.
+
+    Several objectives are one loss, weighted anew for each proposal (`gp_losses`).
+    """
 
     name = "gp"
 
@@ -82,6 +85,7 @@ class GaussianProcess:
         self._seed = seed
         self._sequence = DesignThenModel(space, seed, initial)
         self._options = options
+        self.reads = options.noise
         self._search = Search(space)
         features = Features(space)
         self._new_model: Callable[[], Model] = partial(Model, features, seed)
@@ -100,11 +104,12 @@ class GaussianProcess:
 
     def _from_model(self, history: History, taken: Taken, number: int) -> Proposal:
         rng = np.random.default_rng([self._seed, number])
+        weights = draw_weights(history.losses.shape[1], self._seed, number)
         try:
-            view = self._view(history, rng)
+            view = self._view(history, weights, rng)
             criterion = self._criterion(view, history, rng)
             found = self._search.best(criterion, view.region, taken, rng)
-            details = self._details(view, history)
+            details = self._details(view, history, weights)
         except np.linalg.LinAlgError as error:
             logger.warning(
                 "trial %d: the Gaussian process failed (%s); a random point instead", number, error
@@ -118,13 +123,13 @@ class GaussianProcess:
         params, acquisition = found
         return Proposal(params, Origin.MODEL, acquisition, details)
 
-    def _view(self, history: History, rng: np.random.Generator) -> _View:
+    def _view(self, history: History, weights: Array, rng: np.random.Generator) -> _View:
+        told = self._shown(history, history.is_told, weights)
         z = np.full(len(history.unit), np.nan)
-        z[history.is_told] = standardised(history.losses[history.is_told, 0], self._options.tail)
+        variance = np.full(len(z), np.median(told.variance))  # what is pending will be as uncertain
+        z[history.is_told], variance[history.is_told] = told
         fitted = self._fit_rows(history)
-        kernel = self._objective.kernel(
-            history.unit[fitted], standardised(history.losses[fitted, 0], self._options.tail)
-        )
+        kernel = self._objective.kernel(history.unit[fitted], *self._shown(history, fitted, weights))
         is_shown = history.is_told.copy()
         if self._options.pending not in _NOT_CONDITIONED:
             is_shown |= history.is_pending
@@ -141,18 +146,25 @@ class GaussianProcess:
             )
             near, rows = rows[close], rows[chosen]
         points = kernel.scaled(history.unit[rows])
-        lower = self._objective.factor(kernel, points)
+        lower = self._objective.factor(kernel, points, variance[rows])
         values = self._values(lower, z[rows], history.is_pending[rows], rng)
-        posterior = Posterior(kernel, points, lower, values)
+        posterior = Posterior(kernel, points, lower, values, variance[rows])
         return _View(
             rows=rows,
-            z=z,
             values=values,
             posterior=posterior,
             region=self._region(history, rows, posterior, near),
             best=_best(history, rows, posterior),
             centre=centre,
         )
+
+    def _shown(self, history: History, rows: Mask, weights: Array) -> Shown:
+        """What the surrogate is to make of the rows' losses; all of them were told."""
+        errors = np.zeros_like(history.losses[rows])
+        for column, name in enumerate(self._options.noise):
+            told = history.outcomes[name][rows]
+            errors[:, column] = np.where(np.isfinite(told) & (told > 0), told, 0.0)
+        return shown(history.losses[rows], errors, weights, tail=self._options.tail)
 
     def _fit_rows(self, history: History) -> Mask:
         return history.is_told & (np.arange(len(history.unit)) < settled(history.is_pending))
@@ -229,7 +241,8 @@ class GaussianProcess:
         Far from everything that is known, it predicts their mean and standard deviation.
         """
         is_fitted = is_known & (np.arange(len(values)) < settled(history.is_pending))
-        kernel = model.kernel(history.unit[is_fitted], standardised(values[is_fitted], tail=False))
+        z = standardised(values[is_fitted], tail=False)
+        kernel = model.kernel(history.unit[is_fitted], z)
         rows = np.flatnonzero(is_known)
         points = kernel.scaled(history.unit[rows])
         if len(rows) > self._options.max_points:
@@ -243,7 +256,7 @@ class GaussianProcess:
         posterior = Posterior(kernel, points, model.factor(kernel, points), z[:, None])
         return posterior, lambda bound: (bound - mean) / spread
 
-    def _details(self, view: _View, history: History) -> dict[str, Any]:
+    def _details(self, view: _View, history: History, weights: Array) -> dict[str, Any]:
         hyper = view.posterior.hyper
         kept: dict[str, Any] = {
             "length_scales": [float(f"{scale:.4g}") for scale in hyper.length_scales],
@@ -252,6 +265,8 @@ class GaussianProcess:
             "fitted": int(self._fit_rows(history).sum()),
             "conditioned": len(view.rows),
         }
+        if len(weights) > 1:
+            kept["weights"] = [float(f"{weight:.4g}") for weight in weights]
         if history.is_pending.any():
             kept["pending"] = str(self._options.pending)
         return kept

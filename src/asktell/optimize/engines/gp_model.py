@@ -22,19 +22,23 @@ class Model:
         self._features = features
         self._seed = seed
         self._conditioner = Conditioner()
-        self._fitted: tuple[Array, Array, Kernel] | None = None
+        self._fitted: tuple[Array, Array, Array, Kernel] | None = None
 
-    def kernel(self, unit: Array, values: Array) -> Kernel:
-        """The kernel fitted to standardised values, (n,), at (n, d). The same object for the same data."""
+    def kernel(self, unit: Array, values: Array, variance: Array | None = None) -> Kernel:
+        """The kernel fitted to standardised values, (n,), at (n, d). The same object for the same data.
+
+        variance: (n,) of the values, where it is known.
+        """
+        variance = np.zeros(len(values)) if variance is None else variance
         if self._fitted is not None:
-            last_unit, last_values, kernel = self._fitted
-            if np.array_equal(last_unit, unit) and np.array_equal(last_values, values):
+            *last, kernel = self._fitted
+            if all(map(np.array_equal, last, (unit, values, variance))):
                 return kernel
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(_FIT_KEY, len(values))))
-        kernel = Kernel(self._features, fit(self._features, unit, values, rng))
-        self._fitted = (unit, values, kernel)
+        kernel = Kernel(self._features, fit(self._features, unit, values, rng, variance))
+        self._fitted = (unit, values, variance, kernel)
         return kernel
 
-    def factor(self, kernel: Kernel, points: Array) -> Array:
+    def factor(self, kernel: Kernel, points: Array, variance: Array | None = None) -> Array:
         """The lower factor of scaled features, (n, D): (n, n). See `Conditioner`."""
-        return self._conditioner.factor(kernel, points)
+        return self._conditioner.factor(kernel, points, variance)

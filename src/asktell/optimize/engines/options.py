@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from asktell.optimize.pending import Lie
 
 
 class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Names = Annotated[
+    tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
+]
+"""Names of results; a single one may stand alone."""
 
 
 class RandomOptions(Options):
@@ -75,6 +81,11 @@ class GaussianProcessOptions(Options):
         default=2.0, ge=0, description="ucb: standard deviations below the mean; random_ucb: their mean"
     )
     tail: bool = Field(default=True, description="compress losses worse than the median logarithmically")
+    noise: Names = Field(
+        default=(),
+        description="result that is the objective's standard error (several objectives: one each, in their"
+        " order); without one, or where it is not above 0, noise is only learned",
+    )
     max_points: int = Field(
         default=1000, ge=100, description="points conditioned on; of more, those around a promising one"
     )

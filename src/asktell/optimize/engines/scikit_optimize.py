@@ -108,6 +108,7 @@ class ScikitOptimize:
     """
 
     name = "skopt"
+    reads = ()
 
     def __init__(self, space: Space, seed: int, initial: int, options: ScikitOptimizeOptions) -> None:
         self._space = space

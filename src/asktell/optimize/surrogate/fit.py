@@ -3,7 +3,8 @@
     n  points        d  columns        D  features
     F  (n, D) features            y  (n,) standardised values
     theta  (d + 2,) logarithms of the length scales, the signal and the noise variance
-    K  (n, n) signal k(F, F) + noise I        alpha  K^-1 y        W  K^-1 - alpha alpha^T
+    v  (n,) known variances of y
+    K  (n, n) signal k(F, F) + noise I + diag v        alpha  K^-1 y        W  K^-1 - alpha alpha^T
 
 Every logarithm has a normal prior. That of a length scale grows as log(sqrt(d)), as distances in a
 cube do (Hvarfner, Hellsten and Nardi, 2024): without it, points in many dimensions tell a process
@@ -40,10 +41,13 @@ _NOISY = 0.1
 _NOT_DEFINITE = 1e10
 
 
-def fit(features: Features, unit: Array, y: Array, rng: np.random.Generator) -> Hyperparameters:
+def fit(
+    features: Features, unit: Array, y: Array, rng: np.random.Generator, variance: Array | None = None
+) -> Hyperparameters:
     """The most plausible hyperparameters, judged by at most `FINE` representative points.
 
-    unit: (n, d); y: (n,), standardised. Without points they are those of the prior.
+    unit: (n, d); y: (n,), standardised; variance: (n,) of y, where it is known; noise comes on top.
+    Without points they are those of the prior.
     A function of its arguments alone: nothing is carried over from an earlier fit, so that a process
     that resumes fits the same. The search starts twice on few points, and ends on more.
     """
@@ -51,6 +55,7 @@ def fit(features: Features, unit: Array, y: Array, rng: np.random.Generator) -> 
     if not len(y):
         return _hyperparameters(_prior(d)[0], d)
     inputs = features.of(unit)
+    known = np.zeros(len(y)) if variance is None else variance
     order = representative(y, rng) if len(y) > COARSE else np.arange(len(y))
     bounds = np.array([_SCALE_BOUNDS] * d + [_SIGNAL_BOUNDS, _NOISE_BOUNDS])
 
@@ -58,7 +63,7 @@ def fit(features: Features, unit: Array, y: Array, rng: np.random.Generator) -> 
         theta, value, _ = fmin_l_bfgs_b(
             negative_log_posterior,
             np.clip(start, *bounds.T),
-            args=(features, inputs[rows], y[rows]),
+            args=(features, inputs[rows], y[rows], known[rows]),
             bounds=bounds,
             maxiter=steps,
             maxfun=steps + 10,
@@ -86,7 +91,9 @@ def representative(y: Array, rng: np.random.Generator) -> Indices:
     return np.asarray(turns[np.sort(first)])
 
 
-def negative_log_posterior(theta: Array, features: Features, inputs: Array, y: Array) -> tuple[float, Array]:
+def negative_log_posterior(
+    theta: Array, features: Features, inputs: Array, y: Array, variance: Array
+) -> tuple[float, Array]:
     """-log p(y | theta) - log p(theta), up to a constant, and its gradient to theta: (d + 2,)."""
     d, n = features.dims, len(y)
     hyper = _hyperparameters(theta, d)
@@ -94,7 +101,7 @@ def negative_log_posterior(theta: Array, features: Features, inputs: Array, y: A
     a = inputs / hyper.length_scales[features.column]
     signal, slope = kernel.with_slope(a, a)
     covariance = signal.copy()
-    covariance.flat[:: n + 1] += hyper.noise
+    covariance.flat[:: n + 1] += hyper.noise + variance
     lower, failure = lapack.dpotrf(covariance, lower=1, clean=1)
     if failure:
         return _NOT_DEFINITE, np.zeros(d + 2)

@@ -32,9 +32,11 @@ class SamplePath:
         self._omega = heavy * rng.standard_normal((_FEATURES, points.shape[1]))
         self._phase = rng.uniform(0.0, 2.0 * np.pi, _FEATURES)
         self._amplitude = np.sqrt(2.0 * kernel.hyper.signal / _FEATURES) * rng.standard_normal(_FEATURES)
-        noise = np.sqrt(kernel.hyper.noise) * rng.standard_normal(len(points))
+        noise = np.sqrt(kernel.hyper.noise + posterior.variance) * rng.standard_normal(len(points))
         lacking = values - self._prior(points) - noise
-        self._weights = Posterior(kernel, points, posterior.lower, lacking[:, None]).weights[:, 0]
+        self._weights = Posterior(
+            kernel, points, posterior.lower, lacking[:, None], posterior.variance
+        ).weights[:, 0]
 
     def predict(self, unit: Array) -> Prediction:
         """The function's values as means, at (q, d); there is no uncertainty left."""

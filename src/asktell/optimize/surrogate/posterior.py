@@ -2,8 +2,8 @@
 
     n  points conditioned on, in the order of their trials' numbers        q  points asked about
     S  fantasies: columns of values, equal where they were measured        p  pending points
-    A  (n, D) scaled features        Y  (n, S) values        L  (n, n) lower, L L^T = K = k(A, A) + noise I
-    alpha  (n, S) K^-1 Y
+    A  (n, D) scaled features        Y  (n, S) values        v  (n,) known variances of the values
+    L  (n, n) lower, L L^T = K = k(A, A) + noise I + diag v        alpha  (n, S) K^-1 Y
 
 Values may change without the factor L changing with them: a tell costs two triangular solves.
 """
@@ -51,23 +51,26 @@ class Conditioner:
     def __init__(self) -> None:
         self._kernel: Kernel | None = None
         self._points = np.empty((0, 0))
+        self._variance = np.empty(0)
         self._lower = np.empty((0, 0), order="F")
 
-    def factor(self, kernel: Kernel, points: Array) -> Array:
-        """L for scaled features. points: (n, D); returns (n, n), Fortran order, zeros above.
+    def factor(self, kernel: Kernel, points: Array, variance: Array | None = None) -> Array:
+        """L for scaled features. points: (n, D); variance: (n,); returns (n, n), Fortran order, zeros above.
 
         Raises LinAlgError where rounding leaves the covariance indefinite.
         """
+        variance = np.zeros(len(points)) if variance is None else variance
         if kernel is not self._kernel:
             self._points = np.empty((0, points.shape[1]))
-        kept = BLOCK * (_common(self._points, points) // BLOCK)
+        common = min(_common(self._points, points), _common(self._variance[:, None], variance[:, None]))
+        kept = BLOCK * (common // BLOCK)
         n = len(points)
         lower = np.zeros((n, n), order="F")
         lower[:kept, :kept] = self._lower[:kept, :kept]
         for start in range(kept, n, BLOCK):
             stop = min(start + BLOCK, n)
             rows = kernel.between(points[start:stop], points[:stop])
-            corner = rows[:, start:] + kernel.hyper.noise * np.eye(stop - start)
+            corner = rows[:, start:] + np.diag(kernel.hyper.noise + variance[start:stop])
             if start:
                 left = solve_triangular(
                     lower[:start, :start], rows[:, :start].T, lower=True, check_finite=False
@@ -75,20 +78,23 @@ class Conditioner:
                 lower[start:stop, :start] = left.T
                 corner -= left.T @ left
             lower[start:stop, start:stop] = cholesky(corner, lower=True, check_finite=False)
-        self._kernel, self._points, self._lower = kernel, points, lower
+        self._kernel, self._points, self._variance, self._lower = kernel, points, variance, lower
         return lower
 
 
 class Posterior:
     """The process given values at points."""
 
-    def __init__(self, kernel: Kernel, points: Array, lower: Array, values: Array) -> None:
-        """points: (n, D) scaled; lower: (n, n) their factor; values: (n, S)."""
+    def __init__(
+        self, kernel: Kernel, points: Array, lower: Array, values: Array, variance: Array | None = None
+    ) -> None:
+        """points: (n, D) scaled; lower: (n, n) their factor; values: (n, S); variance: (n,)."""
         self.kernel = kernel
         self.points = points
         self.lower = lower
         self.weights: Array = _solve_transposed(lower, _solve(lower, values))
-        self.fitted: Array = values - kernel.hyper.noise * self.weights
+        self.variance = np.zeros(len(points)) if variance is None else variance
+        self.fitted: Array = values - (kernel.hyper.noise + self.variance)[:, None] * self.weights
         """(n, S) means of the function at the points themselves."""
 
     @property
