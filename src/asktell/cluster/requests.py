@@ -65,7 +65,7 @@ def _slurm(cluster: ClusterConfig, name: str, jobs: Path) -> Request:
     if memory is None or cluster.memory_per_cpu_bytes is not None:
         unwanted.append("--mem=")
     if cluster.memory_per_cpu_bytes is not None:
-        directives.append(f"--mem-per-cpu={_mib(cluster.memory_per_cpu_bytes)}M")
+        directives.append(f"--mem-per-cpu={mib(cluster.memory_per_cpu_bytes)}M")
     if gpus:
         directives.append(f"--gres=gpu:{gpus}")
     if cluster.constraint is not None:
@@ -75,9 +75,9 @@ def _slurm(cluster: ClusterConfig, name: str, jobs: Path) -> Request:
     keywords = {
         "queue": cluster.queue,
         "account": cluster.account,
-        "walltime": _clock(cluster.walltime_s),
+        "walltime": clock(cluster.walltime_s),
         "job_cpu": cpus,
-        "job_mem": f"{_mib(memory or 0)}M",
+        "job_mem": f"{mib(memory or 0)}M",
     }
     return Request(keywords, directives, unwanted)
 
@@ -85,7 +85,7 @@ def _slurm(cluster: ClusterConfig, name: str, jobs: Path) -> Request:
 def _pbs(cluster: ClusterConfig, name: str, jobs: Path) -> Request:
     cpus, memory = cpus_of(cluster), memory_of(cluster)
     gpus = cluster.gpus_per_trial * cluster.workers_per_job
-    size = f"mem={_mib(memory)}mb" if memory is not None else ""
+    size = f"mem={mib(memory)}mb" if memory is not None else ""
     if cluster.syntax == "select":
         ranks = f"mpiprocs={cpus}" if cluster.launcher is not None else ""
         parts = ["select=1", f"ncpus={cpus}", ranks, size, f"ngpus={gpus}" if gpus else ""]
@@ -96,7 +96,7 @@ def _pbs(cluster: ClusterConfig, name: str, jobs: Path) -> Request:
     keywords = {
         "queue": cluster.queue,
         "account": cluster.account,
-        "walltime": _clock(cluster.walltime_s),
+        "walltime": clock(cluster.walltime_s),
         "resource_spec": resources,
     }
     folder = shlex.quote(str(jobs))
@@ -118,9 +118,9 @@ def _sge(cluster: ClusterConfig, name: str, jobs: Path) -> Request:
     keywords = {
         "queue": cluster.queue,
         "project": cluster.account,
-        "walltime": _clock(cluster.walltime_s),
+        "walltime": clock(cluster.walltime_s),
         # Grid Engine counts memory for each slot of a parallel environment.
-        "resource_spec": f"h_vmem={_mib(memory / cpus)}M" if memory is not None else None,
+        "resource_spec": f"h_vmem={mib(memory / cpus)}M" if memory is not None else None,
     }
     return Request(keywords, directives)
 
@@ -131,7 +131,7 @@ def _lsf(cluster: ClusterConfig, name: str, jobs: Path) -> Request:
     keywords = {
         "queue": cluster.queue,
         "project": cluster.account,
-        "walltime": (_clock(cluster.walltime_s, step_s=60) or "").removesuffix(":00") or None,
+        "walltime": (clock(cluster.walltime_s, step_s=60) or "").removesuffix(":00") or None,
         "ncpus": cpus_of(cluster),
         "mem": memory,
         "use_stdin": True,
@@ -146,7 +146,7 @@ def _oar(cluster: ClusterConfig, name: str, jobs: Path) -> Request:
     keywords = {
         "queue": cluster.queue,
         "project": cluster.account,
-        "walltime": _clock(cluster.walltime_s),
+        "walltime": clock(cluster.walltime_s),
         "cores": cpus,  # it divides the memory among them
         "processes": cpus,
         # The name of the property that holds a node's memory is the site's own: cluster.options has it.
@@ -184,12 +184,12 @@ _KINDS: Mapping[str, Callable[[ClusterConfig, str, Path], Request]] = {
 }
 
 
-def _mib(size_bytes: float) -> int:
+def mib(size_bytes: float) -> int:
     """Schedulers count memory in powers of 1024; rounded up."""
     return math.ceil(size_bytes / _MIB)
 
 
-def _clock(seconds: float | None, step_s: int = 1) -> str | None:
+def clock(seconds: float | None, step_s: int = 1) -> str | None:
     """HH:MM:SS, rounded up to whole steps; hours go beyond 24, which every scheduler takes."""
     if seconds is None:
         return None

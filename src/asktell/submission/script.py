@@ -12,7 +12,7 @@ from pathlib import Path
 import jinja2
 
 import asktell
-from asktell.cluster.requests import cpus_of, memory_of
+from asktell.cluster.requests import clock, cpus_of, memory_of, mib
 from asktell.cluster.scripts import job_name
 from asktell.config import StudyConfig
 from asktell.directory import StudyDirectory
@@ -20,8 +20,6 @@ from asktell.errors import ConfigError, Problem
 
 DIRECTIVES: Mapping[str, str] = {"slurm": "#SBATCH", "pbs": "#PBS", "sge": "#$"}
 """How a directive begins, by batch system; a driver can be submitted to these."""
-
-_MIB = 1024**2
 
 
 def batch_system(config: StudyConfig, via: str | None = None) -> str:
@@ -43,7 +41,7 @@ def driver_script(config: StudyConfig, directory: StudyDirectory, system: str) -
         study=config.name,
         name=_name(config, directory, system),
         logs=str(directory.logs),
-        walltime=_clock(driver.walltime_s),
+        walltime=clock(driver.walltime_s),
         warn_before_s=math.ceil(driver.warn_before_s),
         resources=_RESOURCES[system](_room(config), config),
         queue=driver.queue or cluster.queue,
@@ -88,14 +86,14 @@ class Room:
 
 def _room(config: StudyConfig) -> Room:
     cluster, driver = config.cluster, config.cluster.driver
-    memory_mb = math.ceil((driver.memory_bytes or 0) / _MIB)
+    memory_mb = mib(driver.memory_bytes or 0)
     if cluster.single_allocation:
         return Room(
             driver.cpus,
             memory_mb,
             jobs=cluster.jobs,
             cpus_per_job=cpus_of(cluster),
-            memory_per_job_mb=math.ceil((memory_of(cluster) or 0) / _MIB),
+            memory_per_job_mb=mib(memory_of(cluster) or 0),
             gpus_per_job=cluster.gpus_per_trial * cluster.workers_per_job,
         )
     beside = cluster.cpus_per_trial * (cluster.workers or 0) if cluster.kind == "local" else 0
@@ -155,12 +153,6 @@ _RESOURCES: Mapping[str, Callable[[Room, StudyConfig], list[str]]] = {
     "pbs": _pbs,
     "sge": _sge,
 }
-
-
-def _clock(seconds: float) -> str:
-    """'26:00:00'; whole minutes, which is what SLURM counts in."""
-    minutes = math.ceil(seconds / 60)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:00"
 
 
 def _is_skipped(line: str, config: StudyConfig, system: str) -> bool:
