@@ -59,6 +59,8 @@ class AttemptView:
 
     attempt: int
     slot: str = ""
+    job: str = ""
+    host: str = ""
     submitted_at: float | None = None
     ended_at: float | None = None
     end: str = "running"
@@ -134,6 +136,11 @@ class Overview:
         )
         return dict(causes.most_common())
 
+    def losses(self) -> Mapping[Cause, int]:
+        """Lost attempts by cause, the most frequent first."""
+        causes = Counter(record.cause for record in self.records if isinstance(record, Lost))
+        return dict(causes.most_common())
+
     def best(self) -> list[Incumbent]:
         """The incumbent, or with several objectives the trials that no other one beats in all of them."""
         if len(self.study.rules.signs) == 1:
@@ -184,6 +191,7 @@ class Overview:
             utilisation=_number(told.get("utilisation")),
             remaining_s=_number(told.get("remaining_s")),
             dashboard=str(told.get("dashboard") or ""),
+            note=str(told.get("note") or ""),
             updated_at=at,
         )
 
@@ -211,10 +219,10 @@ def read_study(path: Path, *, ttl_s: float = HOLDER_TTL_S) -> Overview:
 def _after(view: AttemptView, record: Submitted | Lost | Retried | Ended | Superseded) -> AttemptView:
     match record:
         case Submitted():
-            return replace(view, slot=record.slot, submitted_at=record.at)
+            return replace(view, slot=record.slot, job=record.job, host=record.host, submitted_at=record.at)
         case Lost():
             return replace(view, ended_at=record.at, end="lost", cause=record.cause, detail=record.detail)
-        case Ended(outcome=Outcome(cause=Cause.WORKER_LOST)):
+        case Ended(outcome=Outcome(started_at=0.0)) if view.end == "lost":
             return view  # the trial's verdict after its last loss, which is there already
         case Retried():
             end = "retried"
@@ -223,7 +231,15 @@ def _after(view: AttemptView, record: Submitted | Lost | Retried | Ended | Super
         case Ended():
             end = str(record.outcome.status)
     outcome = record.outcome
-    return replace(view, ended_at=record.at, end=end, cause=outcome.cause, outcome=outcome)
+    return replace(
+        view,
+        ended_at=record.at,
+        end=end,
+        cause=outcome.cause,
+        outcome=outcome,
+        job=outcome.job or view.job,
+        host=outcome.host or view.host,
+    )
 
 
 def _dominates(ours: Sequence[float], theirs: Sequence[float]) -> bool:

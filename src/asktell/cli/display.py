@@ -224,6 +224,7 @@ def panel_facts(snapshot: Snapshot, metric: MetricsLogged | None = None) -> list
         facts.append(("slots", f"{snapshot.workers}{busy}"))
     elif snapshot.state == "running":
         facts.append(("slots", "none yet: waiting for workers"))
+    facts.append(("jobs", snapshot.note))
     facts.append(("time", time_line(snapshot)))
     if metric is not None and metric.metrics:
         step, name, value = metric.metrics[-1]

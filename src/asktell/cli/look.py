@@ -154,10 +154,10 @@ def _echo_trial(found: Overview, n: int) -> None:
             view.end,
             str(view.cause),
             moment(view.submitted_at),
-            duration(view.outcome.duration_s) if view.outcome is not None else "",
-            view.outcome.host if view.outcome is not None else "",
-            view.outcome.job if view.outcome is not None else "",
-            view.detail,
+            _took(view),
+            view.host,
+            view.job,
+            view.detail or _first_line(view.outcome),
         )
         for view in found.attempts(n)
     ]
@@ -187,6 +187,18 @@ def _result_facts(outcome: Outcome) -> list[tuple[str, str]]:
         ("error", outcome.error),
         ("exit code", "" if not outcome.exit_code else str(outcome.exit_code)),
     ]
+
+
+def _took(view: AttemptView) -> str:
+    if view.outcome is not None:
+        return duration(view.outcome.duration_s)
+    if view.submitted_at is None or view.ended_at is None:
+        return ""
+    return duration(view.ended_at - view.submitted_at)
+
+
+def _first_line(outcome: Outcome | None) -> str:
+    return next(iter(outcome.error.splitlines()), "") if outcome is not None else ""
 
 
 def _attempt_json(view: AttemptView) -> Mapping[str, Any]:

@@ -26,8 +26,9 @@ from asktell.cli.output import (
 
 if TYPE_CHECKING:
     from asktell.overview import Overview
+    from asktell.records import Submitted
 
-_RUNNING = ("trial", "attempt", "for", "on", "point")
+_RUNNING = ("trial", "attempt", "for", "left", "on", "job", "point")
 _MOST_FAILURES = 5
 _WATCH_EVERY_S = 2.0
 _READING_SHARE = 0.1
@@ -85,6 +86,7 @@ def _status_json(found: Overview) -> Mapping[str, Any]:
         if driver is None
         else {"host": driver.host, "pid": driver.pid, "since": driver.at, "token": driver.token},
         "failures": {str(cause) or "unknown": n for cause, n in found.failures().items()},
+        "losses": {str(cause): n for cause, n in found.losses().items()},
         "queued": len(found.study.queue),
         "requested": len(found.requests),
         "attempts_running": [
@@ -92,6 +94,9 @@ def _status_json(found: Overview) -> Mapping[str, Any]:
                 "number": task.number,
                 "attempt": task.attempt,
                 "slot": task.slot,
+                "job": task.job,
+                "host": task.host,
+                "remaining_s": _remaining_s(found, task, now),
                 "submitted_at": task.at,
                 "age_s": now - task.at,
                 "params": found.study.trials[task.number].trial.params,
@@ -122,6 +127,7 @@ def _status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
             "failures",
             "\n".join([", ".join(f"{cause} {n}" for cause, n in causes.items()), *_failures(found)]),
         ),
+        ("lost", ", ".join(f"{cause} {n}" for cause, n in found.losses().items())),
         ("go on", hint),
     ]
 
@@ -161,11 +167,25 @@ def _running_rows(found: Overview) -> list[tuple[str, ...]]:
             str(task.number),
             str(task.attempt),
             duration(now - task.at),
-            task.slot,
+            _remaining(_remaining_s(found, task, now)),
+            task.host or task.slot,
+            task.job,
             assignments(found.study.trials[task.number].trial.params),
         )
         for task in sorted(found.study.running.values(), key=lambda task: task.at)
     ]
+
+
+def _remaining_s(found: Overview, task: Submitted, now: float) -> float | None:
+    """How long an attempt will still run; None where nothing is known, 0 or less where it is overdue."""
+    estimate = found.study.estimate(task.number)
+    return None if estimate is None else estimate.median_s - (now - task.at)
+
+
+def _remaining(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"about {duration(round(seconds))}" if seconds >= 1 else "overdue"
 
 
 def _timed(read: Any, study: Path) -> tuple[Overview, float]:

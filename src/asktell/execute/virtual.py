@@ -1,7 +1,8 @@
 """An executor on a virtual clock: the same loop, a given runtime model, no sleeping.
 
-Time moves only in `wait`, to the next event. Slots can be told to join and to leave at set times,
-so a test or a simulation plays any history of a cluster in milliseconds.
+Time moves only in `wait`, to the next event. Slots can be told to join and to leave at set times, and
+leave by themselves when their job ends, so a test or a simulation plays any history of a cluster in
+milliseconds.
 """
 
 from __future__ import annotations
@@ -9,10 +10,28 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from asktell.execute.protocol import ExecutorEvent, SlotJoined, SlotLeft, Task, TaskEnded, TaskLost, Woken
-from asktell.trial import Outcome
+from asktell.execute.protocol import (
+    ExecutorEvent,
+    SlotJoined,
+    SlotLeft,
+    Task,
+    TaskEnded,
+    TaskLost,
+    Why,
+    Woken,
+)
+from asktell.trial import Cause, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Departure:
+    """A slot is to go. why: what its pool would find out, None where it finds out nothing."""
+
+    slot: str
+    detail: str
+    why: Why | None = None
 
 
 class VirtualExecutor:
@@ -37,7 +56,7 @@ class VirtualExecutor:
         self._runtime_s = runtime_s
         self._now = start_at
         self._counter = itertools.count()
-        self._agenda: list[tuple[float, int, ExecutorEvent]] = []
+        self._agenda: list[tuple[float, int, ExecutorEvent | _Departure]] = []
         self._queues: dict[str, list[Task]] = {}
         self._n_initial = slots
         self.wanted = 0
@@ -47,13 +66,17 @@ class VirtualExecutor:
         for index in range(self._n_initial):
             self.join(f"slot-{index}", self._now)
 
-    def join(self, slot: str, at: float) -> None:
-        """Let a slot join at a time."""
-        self._post(at, SlotJoined(slot, host="virtual"))
+    def join(self, slot: str, at: float, *, job: str = "", ends_at: float | None = None) -> None:
+        """Let a slot join at a time, and leave when its job ends."""
+        self._post(at, SlotJoined(slot, host="virtual", job=job, ends_at=ends_at))
+        if ends_at is not None:
+            self._post(ends_at, _Departure(slot, "its job ended", Why(Cause.WALLTIME, "its job ended")))
 
-    def leave(self, slot: str, at: float, detail: str = "the virtual slot left") -> None:
-        """Let a slot go, and all that is on it."""
-        self._post(at, SlotLeft(slot, detail))
+    def leave(
+        self, slot: str, at: float, detail: str = "the virtual slot left", cause: Cause | None = None
+    ) -> None:
+        """Let a slot go, and all that is on it. cause: what becomes known of the reason."""
+        self._post(at, _Departure(slot, detail, Why(cause, detail) if cause is not None else None))
 
     def now(self) -> float:
         return self._now
@@ -87,13 +110,13 @@ class VirtualExecutor:
         self.wanted = slots
 
     def release(self, slot: str) -> None:
-        self._post(self._now, SlotLeft(slot, "it was released"))
+        self._post(self._now, _Departure(slot, "it was released"))
 
     def close(self, *, hand_over: bool = False) -> None:
         self._agenda.clear()
         self._queues.clear()
 
-    def _post(self, at: float, event: ExecutorEvent) -> None:
+    def _post(self, at: float, event: ExecutorEvent | _Departure) -> None:
         heapq.heappush(self._agenda, (at, next(self._counter), event))
 
     def _begin(self, task: Task) -> None:
@@ -107,13 +130,12 @@ class VirtualExecutor:
         )
         self._post(self._now + duration, TaskEnded(task.number, task.attempt, outcome, task.token))
 
-    def _happen(self, event: ExecutorEvent) -> Iterable[ExecutorEvent]:
+    def _happen(self, event: ExecutorEvent | _Departure) -> Iterable[ExecutorEvent]:
         match event:
             case SlotJoined():
                 self._queues[event.slot] = []
-            case SlotLeft():
-                if self._queues.pop(event.slot, None) is None:
-                    return ()
+            case _Departure():
+                return self._depart(event)
             case TaskEnded():
                 slot = self._slot_of(event)
                 if slot is None:
@@ -124,6 +146,17 @@ class VirtualExecutor:
                 if queue:
                     self._begin(queue[0])
         return (event,)
+
+    def _depart(self, event: _Departure) -> Iterable[ExecutorEvent]:
+        tasks = self._queues.pop(event.slot, None)
+        if tasks is None:
+            return
+        yield SlotLeft(event.slot, event.detail, losses_follow=bool(tasks) and event.why is not None)
+        if event.why is not None:
+            for place, task in enumerate(tasks):
+                yield TaskLost(
+                    task.number, task.attempt, event.why.detail, event.why.cause, counts=place == 0
+                )
 
     def _slot_of(self, event: TaskEnded) -> str | None:
         for slot, queue in self._queues.items():

@@ -3,51 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from asktell.errors import JournalError
-from asktell.records import Added, Asked, Ended, Record, SchemaSet, Submitted
-from asktell.trial import Outcome, Status, Trial
+from asktell.records import Added, Asked, Ended, Lost, Record, SchemaSet, Submitted
+from asktell.trial import Cause, Outcome, Status, Trial
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A trial that has come to its end. submitted_at: of the attempt that ended it; 0 where none was."""
+    """A trial that has come to its end.
+
+    submitted_at: of the attempt that ended it, 0 where none was; n_attempts, jobs: of all of them, in
+    order, '' where it is not known; lost: why attempts were lost.
+    """
 
     trial: Trial
     attempt: int
     outcome: Outcome
     told_at: float
     submitted_at: float = 0.0
+    n_attempts: int = 0
+    jobs: tuple[str, ...] = ()
+    lost: tuple[Cause, ...] = ()
 
     @property
     def is_completed(self) -> bool:
         return self.outcome.status is Status.COMPLETED
 
 
+@dataclass(slots=True)
+class _Course:
+    """What has become of an open trial."""
+
+    trial: Trial
+    submitted: dict[int, Submitted] = field(default_factory=dict)
+    lost: list[Cause] = field(default_factory=list)
+
+
 class RowBuilder:
     """Makes rows from a driver's records as they come."""
 
     def __init__(self) -> None:
-        self._open: dict[int, Trial] = {}
-        self._submitted: dict[int, dict[int, float]] = {}
+        self._open: dict[int, _Course] = {}
 
     def take(self, record: Record) -> Row | None:
         """The row that this record completes, if it completes one."""
         match record:
             case Asked():
-                self._open.update((trial.number, trial) for trial in record.trials)
-            case Submitted():
-                self._submitted.setdefault(record.number, {})[record.attempt] = record.at
+                self._open.update((trial.number, _Course(trial)) for trial in record.trials)
+            case Submitted(number=number) if number in self._open:
+                self._open[number].submitted[record.attempt] = record
+            case Lost(number=number) if number in self._open:
+                self._open[number].lost.append(record.cause)
             case Ended():
-                trial = self._open.pop(record.number, None)
-                if trial is None:
+                course = self._open.pop(record.number, None)
+                if course is None:
                     raise JournalError(f"trial {record.number} ends without being open; run `asktell verify`")
-                submitted = self._submitted.pop(record.number, {}).get(record.attempt, 0.0)
-                return Row(trial, record.attempt, record.outcome, record.at, submitted)
+                return _row(course, record)
             case Added():
                 return Row(record.trial, 0, record.outcome, record.at)
         return None
+
+
+def _row(course: _Course, record: Ended) -> Row:
+    task = course.submitted.get(record.attempt, Submitted(record.number, record.attempt, "", 0.0))
+    # An attempt that was lost has no report of its own to say where it ran.
+    outcome = replace(
+        record.outcome, job=record.outcome.job or task.job, host=record.outcome.host or task.host
+    )
+    return Row(
+        course.trial,
+        record.attempt,
+        outcome,
+        record.at,
+        task.at,
+        n_attempts=len(course.submitted),
+        jobs=tuple(course.submitted[attempt].job for attempt in sorted(course.submitted)),
+        lost=tuple(course.lost),
+    )
 
 
 def rows_from(records: Iterable[Record]) -> tuple[list[Row], SchemaSet | None]:

@@ -87,6 +87,14 @@ BOOKKEEPING: Sequence[tuple[Variable, Callable[[Row], Any]]] = (
     _text("host", "host of the evaluation", lambda row: row.outcome.host),
     _text("worker", "worker of the evaluation", lambda row: row.outcome.worker),
     _text("job", "batch job of the worker", lambda row: row.outcome.job),
+    _number("n_attempts", "int32", "attempts of the trial", lambda row: row.n_attempts),
+    _number("n_lost", "int32", "attempts that were lost", lambda row: len(row.lost)),
+    _text("lost_causes", "why attempts were lost, in order", lambda row: ",".join(row.lost)),
+    _text(
+        "attempt_jobs",
+        "batch jobs of all attempts, in order",
+        lambda row: ",".join(row.jobs) if any(row.jobs) else "",
+    ),
     _number(
         "exit_code", "float64", "exit code, or minus a signal", lambda row: _or_nan(row.outcome.exit_code)
     ),

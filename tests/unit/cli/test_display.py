@@ -41,6 +41,7 @@ def snapshot(n_done: int, n_failed: int = 0, best: int | None = None, total: int
         utilisation=0.9,
         remaining_s=math.nan,
         dashboard="",
+        note="",
         updated_at=0.0,
     )
 
