@@ -39,8 +39,8 @@ class Evidence:
     """What is known of a job one of whose workers was lost at `lost_at` (Unix seconds).
 
     state: what the batch system has said since the loss, None for nothing; ends_at: end of the job's
-    walltime; has_workers: others of its workers are there; is_there: so is the worker itself, and only what it ran
-    is gone; log_tail: the end of the job's log.
+    walltime; has_workers: some of its workers are there; is_there: the worker itself is, and only what it
+    ran is gone; log_tail: the end of the job's log.
     """
 
     job: str

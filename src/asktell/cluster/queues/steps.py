@@ -61,8 +61,6 @@ class StepQueue:
             raise SubmitRefused("every place of the allocation is taken by a step that has not ended yet")
         step = script.stem
         argv = [*self._launcher(place, step), "bash", str(script)]
-        if step in self._steps:
-            raise ValueError(f"step {step} was started before")
         try:
             with (self._logs / f"{step}.log").open("ab") as log:
                 process = subprocess.Popen(
