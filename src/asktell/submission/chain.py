@@ -113,7 +113,7 @@ class HandOver:
                 f"`asktell submit {directory.root}` makes one"
             )
         if self._job not in [link.job for link in chain.links]:  # a person submitted the script
-            chain = replace(chain, links=(*chain.links, Link(self._job, clock())))
+            chain = Chain(chain.system, (Link(self._job, clock()),))
             _write(directory, chain)
         self._chain = chain
         self._ends_at = self._end()
