@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asktell.cli.group import Exit, Failure
-from asktell.cli.options import all_overrides, json_option, set_option
-from asktell.cli.output import assignments, count, duration, echo_facts, echo_json, echo_table, number
+from asktell.cli.options import all_overrides, json_option, set_option, site_option
+from asktell.cli.output import assignments, count, duration, echo_facts, echo_json, echo_table, note, number
 
 if TYPE_CHECKING:
     from asktell.cli.rehearsal import Rehearsal
-    from asktell.config import BudgetConfig, EvaluateConfig, StudyConfig
+    from asktell.config import BudgetConfig, ClusterConfig, EvaluateConfig, StudyConfig
     from asktell.space import Parameter, Space
 
 
@@ -56,41 +56,66 @@ def schema() -> None:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @set_option
+@site_option
 @click.option("--one", is_flag=True, help="Evaluate one point for real, in a temporary folder.")
 @json_option
-def check(file: Path, overrides: tuple[str, ...], one: bool, as_json: bool) -> None:
-    """Validate a study file, show what it means.
+def check(file: Path, overrides: tuple[str, ...], site: Path | None, one: bool, as_json: bool) -> None:
+    """Validate a study file, show what it means and what it will take.
 
-    Nothing is evaluated, unless --one is given.
+    With batch jobs, the script of one of them too. Nothing is evaluated, unless --one is given, and
+    nothing is submitted.
 
     \b
     asktell check study.yaml
     asktell check study.yaml --one
-    asktell check study.yaml --set schedule=batch --set cluster.workers=8
+    asktell check study.yaml --set cluster.kind=slurm --set cluster.jobs=8
     """
+    from asktell.cli.estimate import cautions, estimate, facts
     from asktell.cli.rehearsal import rehearse
     from asktell.config import load, resolved
     from asktell.session import optimizer_of, width_of
 
-    config = load(file, all_overrides(overrides))
+    config = load(file, all_overrides(overrides), site=site)
     optimizer = optimizer_of(resolved(config))  # what the engine refuses is refused here
+    script = _job_script(config)
+    slots = width_of(config)
     if not as_json:
         _echo_space(optimizer.space)
         click.echo()
-        echo_facts(_facts(config, width_of(config)))
+        echo_facts(_facts(config, slots))
     rehearsal = rehearse(config, optimizer.ask()) if one else None
+    found = estimate(config, slots, rehearsal)
     if as_json:
         resolution = {
             "config": config.dump(),
-            "slots": width_of(config),
+            "slots": slots,
             "points": optimizer.space.cardinality,
+            "estimate": found,
+            "cautions": list(cautions(found, config)),
         }
+        resolution |= {"job_script": script} if script else {}
         echo_json(resolution | ({"one": rehearsal.as_json()} if rehearsal is not None else {}))
-    elif rehearsal is not None:
+    else:
+        if rehearsal is not None:
+            click.echo()
+            _echo_rehearsal(rehearsal)
         click.echo()
-        _echo_rehearsal(rehearsal, config, width_of(config))
+        echo_facts(facts(found, config))
+        if script:
+            click.echo(f"\n{count(config.cluster.jobs, 'job')} like this one:\n\n{script}", nl=False)
+        for caution in cautions(found, config):
+            note(caution)
     if rehearsal is not None and not rehearsal.is_completed:
         raise click.exceptions.Exit(Exit.FAILURE)
+
+
+def _job_script(config: StudyConfig) -> str:
+    """The script of a job as `run` would submit it from here; '' where there are no batch jobs."""
+    if not config.cluster.is_batch:
+        return ""
+    from asktell.cluster.scripts import job_script
+
+    return job_script(config, Path(f"{config.name}.study"))
 
 
 def _echo_space(space: Space) -> None:
@@ -123,7 +148,7 @@ def _facts(config: StudyConfig, slots: int) -> list[tuple[str, str]]:
     seed = "drawn at the start" if optimizer.seed is None else str(optimizer.seed)
     groups = f" (groups of {schedule.k})" if schedule.k else ""
     ahead = f", {schedule.ahead} queued ahead on each" if schedule.ahead else ""
-    where = f"dask scheduler at {cluster.address}" if cluster.kind == "address" else "this machine"
+    cores = count(cluster.cpus_per_trial, "core")
     return [
         ("study", config.name),
         ("evaluate", _program(config.evaluate)),
@@ -135,13 +160,29 @@ def _facts(config: StudyConfig, slots: int) -> list[tuple[str, str]]:
         ("points", "" if cardinality is None else f"{cardinality} in all, constraints aside"),
         ("engine", f"{optimizer.engine}, {count(optimizer.initial, 'initial point')}, seed {seed}"),
         ("schedule", f"{schedule.kind}{groups}{ahead}"),
-        (
-            "slots",
-            f"{count(slots, 'trial')} at a time, {count(cluster.cpus_per_trial, 'core')} each; {where}",
-        ),
+        ("slots", f"{count(slots, 'trial')} at a time, {cores} each; {_where(cluster)}"),
         ("budget", _budget(config.budget)),
-        ("at most", _upper_bound(config, slots)),
     ]
+
+
+def _where(cluster: ClusterConfig) -> str:
+    from asktell.config.quantities import format_size
+
+    if cluster.kind == "address":
+        return f"dask scheduler at {cluster.address}"
+    if not cluster.is_batch:
+        return "this machine"
+    from asktell.cluster.requests import cpus_of, memory_of
+
+    memory = memory_of(cluster)
+    parts = [
+        count(cpus_of(cluster), "core"),
+        count(cluster.gpus_per_trial * cluster.workers_per_job, "GPU") if cluster.gpus_per_trial else "",
+        format_size(memory) if memory is not None else "",
+        duration(cluster.walltime_s) if cluster.walltime_s is not None else "",
+    ]
+    size = ", ".join(filter(None, parts))
+    return f"{count(cluster.jobs, f'{cluster.kind} job')} of {size}"
 
 
 def _program(evaluate: EvaluateConfig) -> str:
@@ -186,22 +227,8 @@ def _budget(budget: BudgetConfig) -> str:
     return " or ".join(filter(None, parts)) or "none: it runs until it is stopped"
 
 
-def _upper_bound(config: StudyConfig, slots: int) -> str:
-    """How long the study can take, where its budget and timeout bound that."""
-    trials, timeout_s = config.budget.trials, config.evaluate.timeout_s
-    if trials is None or timeout_s is None or config.evaluate.retries:
-        return ""
-    at_once = 1 if config.schedule.kind == "sequential" else slots
-    return f"{duration(-(-trials // at_once) * timeout_s)} if every trial takes until its timeout"
-
-
-def _echo_rehearsal(rehearsal: Rehearsal, config: StudyConfig, slots: int) -> None:
+def _echo_rehearsal(rehearsal: Rehearsal) -> None:
     outcome = rehearsal.outcome
-    estimate = ""
-    if rehearsal.is_completed and config.budget.trials is not None:
-        at_once = 1 if config.schedule.kind == "sequential" else slots
-        whole_s = config.budget.trials * outcome.duration_s / at_once
-        estimate = f"{count(config.budget.trials, 'such trial')}: about {duration(whole_s)}, proposals aside"
     logged = sorted({name for _, name, _ in outcome.metrics})
     echo_facts(
         [
@@ -215,6 +242,5 @@ def _echo_rehearsal(rehearsal: Rehearsal, config: StudyConfig, slots: int) -> No
             ("metrics", ", ".join(logged)),
             ("log", rehearsal.further_log if not rehearsal.is_completed else ""),
             ("kept in", str(rehearsal.kept) if rehearsal.kept is not None else ""),
-            ("estimate", estimate),
         ]
     )

@@ -23,13 +23,14 @@ from asktell.worker import evaluator_of
 class Rehearsal:
     """What came of the point.
 
-    arrays: 'matrix: float32 (roi: 90, roi_2: 90)'; violated: bounds on results that it does not keep;
-    kept: the attempt's folder, which stays where the attempt failed.
+    arrays: 'matrix: float32 (roi: 90, roi_2: 90)'; sizes: their (dtype, shape) by name; violated: bounds
+    on results that it does not keep; kept: the attempt's folder, which stays where the attempt failed.
     """
 
     params: Params
     outcome: Outcome
     arrays: tuple[str, ...]
+    sizes: Mapping[str, tuple[str, tuple[int, ...]]]
     violated: tuple[str, ...]
     kept: Path | None
 
@@ -73,6 +74,7 @@ def rehearse(config: StudyConfig, trial: Trial) -> Rehearsal:
             f"{name}: {array.data.dtype} ({', '.join(map(_size, array.dims, array.data.shape))})"
             for name, array in evaluation.arrays.items()
         ),
+        sizes={name: (array.data.dtype.str, array.data.shape) for name, array in evaluation.arrays.items()},
         violated=tuple(
             f"{name} = {number(values.get(name))} is outside [{number(low)}, {number(high)}]"
             for name, (low, high) in config.outcome_bounds().items()

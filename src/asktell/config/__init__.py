@@ -1,7 +1,7 @@
 """Study files: read, checked and resolved into frozen models."""
 
 from asktell.config.checks import RESERVED
-from asktell.config.cluster import BATCH_KINDS, ClusterConfig, DriverConfig
+from asktell.config.cluster import BATCH_KINDS, TEXT_ONLY_KINDS, ClusterConfig, DriverConfig, TlsConfig
 from asktell.config.faults import did_you_mean
 from asktell.config.loader import from_resolved, load, parse, with_overrides
 from asktell.config.models import (
@@ -25,6 +25,7 @@ __all__ = [
     "EXAMPLE_OBJECTIVE",
     "EXAMPLE_OBJECTIVE_FILE",
     "RESERVED",
+    "TEXT_ONLY_KINDS",
     "BudgetConfig",
     "ClusterConfig",
     "DriverConfig",
@@ -38,6 +39,7 @@ __all__ = [
     "ScheduleConfig",
     "StoreConfig",
     "StudyConfig",
+    "TlsConfig",
     "check_resume",
     "did_you_mean",
     "from_resolved",
