@@ -23,9 +23,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asktell.evaluate.evaluator import Evaluation, Evaluator, cleanup
+    from asktell.evaluate.presence import Presence
     from asktell.evaluate.results import Array
 
-__all__ = ["Array", "Evaluation", "Evaluator", "cleanup"]
+__all__ = ["Array", "Evaluation", "Evaluator", "Presence", "cleanup"]
+
+_ELSEWHERE = {"Array": "results", "Presence": "presence"}
 
 
 def __getattr__(name: str) -> object:
@@ -33,4 +36,4 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{'results' if name == 'Array' else 'evaluator'}"), name)
+    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'evaluator')}"), name)

@@ -30,7 +30,7 @@ from asktell.trial import Cause, Outcome, Params, Status
 
 _log = logging.getLogger(__name__)
 
-_JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "JOB_ID", "LSB_JOBID", "OAR_JOB_ID")
+_JOB_VARIABLES = ("ASKTELL_JOB", "SLURM_JOB_ID", "PBS_JOBID", "JOB_ID", "LSB_JOBID", "OAR_JOB_ID")
 _JOB_END_S = 30.0  # a signal so close to the end of a job, or later, means that end
 _STALE = (child.RETURNED_JSON, child.RETURNED_ARRAYS, inputs.METRICS_FILE)
 
