@@ -12,7 +12,13 @@ from asktell.optimize.optimizer import Optimizer
 from asktell.space import Boolean, Categorical, Integer, Ordinal, Parameter, Real, Space
 from asktell.trial import Origin, Params
 
-OPTIONS = [{}, {"pending": "believer"}, {"pending": "local_penalisation"}, {"acquisition": "random_ucb"}]
+OPTIONS = [
+    {},
+    {"pending": "believer", "batch": "thompson"},
+    {"pending": "local_penalisation", "batch": "qei"},
+    {"acquisition": "random_ucb", "batch": "kmeans"},
+    {"acquisition": "ei", "batch": "local_penalisation"},
+]
 
 
 @st.composite

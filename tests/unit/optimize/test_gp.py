@@ -357,9 +357,8 @@ def criterion_of(kind: str) -> Sum:
     opt.ask(3)
     if kind == "limited":
         opt.fail(opt.ask().number)
-    history, rng = opt.history(), np.random.default_rng(0)
-    view = engine._view(history, np.ones(1), rng)  # type: ignore[attr-defined]  # of gp
-    return engine._criterion(view, history, rng)  # type: ignore[attr-defined]  # of gp
+    task = engine._task(opt.history(), 0)  # type: ignore[attr-defined]  # of gp
+    return engine._criterion(engine._surrogates.view(task), task)  # type: ignore[attr-defined]  # of gp
 
 
 @pytest.mark.parametrize("kind", [*ACQUISITIONS, "penalised", "limited"])

@@ -68,8 +68,10 @@ class Penaliser:
         self._kernel: Kernel = posterior.kernel
         self._points = self._kernel.scaled(pending)
         self._best = best
-        self._at = posterior.predict(pending)
-        slopes = posterior.predict(probes).pull(np.ones((len(probes), 1)), np.zeros(len(probes)))
+        at = posterior.predict(pending)
+        self._mean, self._std = at.mean.mean(axis=1), at.std
+        found = posterior.predict(probes)
+        slopes = found.pull(np.full_like(found.mean, 1.0 / found.mean.shape[1]), np.zeros(len(probes)))
         steepest = np.sqrt(((slopes * self._kernel.hyper.length_scales) ** 2).sum(axis=1)).max()
         self._lipschitz = float(steepest) if steepest > _MIN_SLOPE else 10.0  # as the paper's code does
 
@@ -77,7 +79,7 @@ class Penaliser:
         a = self._kernel.scaled(unit)
         offsets = a[:, None, :] - self._points  # (q, p, D)
         distance = np.sqrt((offsets**2).sum(axis=2))
-        value, slope = local_penalty(distance, self._at.mean[:, 0], self._at.std, self._best, self._lipschitz)
+        value, slope = local_penalty(distance, self._mean, self._std, self._best, self._lipschitz)
 
         def gradient() -> Array:
             per_distance = slope / np.maximum(distance, _MIN_DISTANCE)
@@ -102,6 +104,10 @@ class Sum:
     def value(self, unit: Array) -> Array:
         total = np.sum([value for value, _ in self._terms(unit)], axis=0) + np.zeros(len(unit))
         return np.asarray(np.exp(total) if self.is_linear else total)
+
+    def logarithm(self, values: Array) -> Array:
+        """Of what `value` returned."""
+        return np.log(values) if self.is_linear else values
 
     def with_gradient(self, unit: Array) -> tuple[Array, Array]:
         terms = list(self._terms(unit))

@@ -86,6 +86,13 @@ class Search:
         self, criterion: Criterion, region: Region, taken: Taken, rng: np.random.Generator
     ) -> tuple[Params, float] | None:
         """The feasible point of largest criterion that was found and is not taken, and its criterion."""
+        for unit, value in zip(*self.survey(criterion, region, rng), strict=True):
+            if unit not in taken:
+                return self._space.from_unit(unit), float(value)
+        return None
+
+    def survey(self, criterion: Criterion, region: Region, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Places of feasible points, (q, d), and their criteria, (q,): finite ones, the largest first."""
         if self._everything is not None:
             found, values = self._everything, criterion.value(self._everything)
         else:
@@ -94,10 +101,9 @@ class Search:
             starts = _spread(candidates, worth)
             climbed, reached = self._climb(criterion, candidates[starts], worth[starts], region, rng)
             found, values = np.concatenate([climbed, candidates]), np.concatenate([reached, worth])
-        for i in np.argsort(-values, kind="stable"):
-            if np.isfinite(values[i]) and found[i] not in taken:
-                return self._space.from_unit(found[i]), float(values[i])
-        return None
+        order = np.argsort(-values, kind="stable")
+        order = order[np.isfinite(values[order])]
+        return found[order], values[order]
 
     def _candidates(self, region: Region, rng: np.random.Generator) -> Array:
         """Places of feasible points, all over the region and around its centres: (q, d)."""

@@ -65,6 +65,16 @@ class Pending(StrEnum):
     NONE = "none"  # not at all, except that they are not proposed again
 
 
+class Batch(StrEnum):
+    """How the `gp` engine proposes several points that are to be evaluated together."""
+
+    GREEDY = "greedy"  # one by one, each as if those before it ran already
+    KMEANS = "kmeans"  # clusters of where the acquisition is high, the best point of each
+    QEI = "qei"  # expected improvement of all together, maximised point by point
+    THOMPSON = "thompson"  # the minimum of a function drawn for each
+    LOCAL_PENALISATION = "local_penalisation"  # the acquisition is lowered around those before
+
+
 class GaussianProcessOptions(Options):
     """A Gaussian process of our own: proposals in hundredths of a second, however many trials run."""
 
@@ -75,6 +85,10 @@ class GaussianProcessOptions(Options):
     pending: Pending = Field(
         default=Pending.FANTASIES,
         description="how running trials enter; ucb, random_ucb and thompson believe where it says fantasies",
+    )
+    batch: Batch = Field(
+        default=Batch.GREEDY,
+        description="schedules batch and hybrid: how points that start together come to differ",
     )
     fantasies: int = Field(default=8, ge=2, multiple_of=2, description="outcomes that are averaged over")
     kappa: float = Field(

@@ -1,0 +1,109 @@
+"""Groups of points that are to be evaluated together, each way against its definition."""
+
+import math
+
+import numpy as np
+import pytest
+
+from asktell.optimize.engines.gp_batch import best_of_clusters
+from asktell.optimize.engines.options import Batch
+from asktell.optimize.optimizer import Optimizer
+from asktell.space import Categorical, Integer, Real, Space
+from asktell.trial import Origin
+
+LINE = Space({"x": Real(0.0, 1.0)})
+PLANE = Space({"x": Real(0.0, 1.0), "y": Real(0.0, 1.0)})
+
+
+def waves(**params: float) -> float:
+    return sum(math.cos(13 * x) for x in params.values())
+
+
+def told(space: Space, n: int = 8, **options: object) -> Optimizer:
+    opt = Optimizer(space, engine="gp", initial=4, options=options)
+    for params in space.sample(np.random.default_rng(3), n):
+        opt.add(params, waves(**params))
+    return opt
+
+
+def points(trials: list) -> list[dict]:
+    return [trial.params for trial in trials]
+
+
+@pytest.mark.parametrize("batch", Batch)
+def test_a_group_spreads_over_the_valleys_and_is_reproducible(batch: Batch) -> None:
+    opt, again = told(PLANE, 12, batch=batch), told(PLANE, 12, batch=batch)
+    group = opt.ask(6)
+    assert points(group) == points(again.ask(6))
+    assert {trial.origin for trial in group} == {Origin.MODEL}
+    unit = PLANE.to_unit_many(points(group))
+    distances = np.abs(unit[:, None] - unit[None]).max(axis=2)[np.triu_indices(6, 1)]
+    assert distances.min() > 1e-4
+    assert distances.max() > 0.3, "all in one place"
+
+
+@pytest.mark.parametrize("batch", Batch)
+def test_a_group_of_what_is_left_of_a_small_space(batch: Batch) -> None:
+    space = Space({"n": Integer(1, 5), "m": Categorical(["a", "b"])})
+    opt = Optimizer(space, engine="gp", initial=2, options={"batch": batch})
+    for trial in opt.ask(4):
+        opt.tell(trial.number, float(trial.params["n"]))
+    left = opt.ask(9)
+    assert len(left) == 6
+    assert len({tuple(trial.params.values()) for trial in opt.trials}) == 10
+
+
+def test_what_a_point_adds_to_q_ei_is_its_definition() -> None:
+    """E[max(best - min(f_1, f_2), 0)] - E[max(best - f_1, 0)], drawn from the joint normal of both."""
+    opt = told(LINE, 5, batch="qei")
+    engine, before = opt._engine, opt.history()
+    first = opt.ask()
+    task = engine._task_of_group(before, opt.history(), first.number, first.number + 1)  # type: ignore[attr-defined]  # of gp
+    view = engine._surrogates.view(task)  # type: ignore[attr-defined]  # of gp
+    asked = np.array([[0.05], [0.45], [0.8]])
+    found = np.exp(engine._criterion(view, task).value(asked))  # type: ignore[attr-defined]  # of gp
+
+    kernel, seen, x = view.posterior.kernel, len(before.unit), LINE.to_unit(first.params)[None]
+    a, z = kernel.scaled(before.unit), view.values[:seen, 0]
+    k = kernel.between(a, a) + kernel.hyper.noise * np.eye(seen)
+    best = (z - kernel.hyper.noise * np.linalg.solve(k, z)).min()
+    rng = np.random.default_rng(0)
+    for at, value in zip(asked, found, strict=True):
+        b = kernel.scaled(np.vstack([x, at]))
+        cross = np.linalg.solve(k, kernel.between(a, b)).T
+        covariance = kernel.between(b, b) - cross @ kernel.between(a, b)
+        f = rng.multivariate_normal(cross @ z, covariance, 200_000)
+        gains = np.maximum(best - f.min(axis=1), 0) - np.maximum(best - f[:, 0], 0)
+        assert value == pytest.approx(gains.mean(), rel=0.15, abs=1e-4)
+
+
+def test_thompson_draws_a_function_for_each_from_one_posterior() -> None:
+    """As single proposals do that take no notice of what is running."""
+    group = told(PLANE, batch="thompson").ask(3)
+    single = told(PLANE, acquisition="thompson", pending="none")
+    assert points(group) == points([single.ask() for _ in range(3)])
+
+
+def test_local_penalisation_of_a_group_is_that_of_pending_points() -> None:
+    group = told(PLANE, batch="local_penalisation").ask(3)
+    single = told(PLANE, pending="local_penalisation")
+    assert points(group) == points([single.ask() for _ in range(3)])
+
+
+def test_clusters_by_hand() -> None:
+    """Two hills on a line, of which the higher one's top is row 1, the lower one's row 4."""
+    x = np.array([0.0, 0.1, 0.2, 0.8, 0.9, 1.0])[:, None]
+    log_values = np.log([1.0, 3.0, 2.0, 0.5, 1.5, 0.4])
+    rng = np.random.default_rng(0)
+    assert best_of_clusters(x, log_values, 1, rng) == [1]
+    assert best_of_clusters(x, log_values, 2, rng) == [1, 4]
+    assert best_of_clusters(x, log_values, 6, rng) == [1, 2, 4, 0, 3, 5]
+    assert best_of_clusters(x, log_values, 9, rng) == [1, 2, 4, 0, 3, 5]
+    assert best_of_clusters(np.vstack([x[:2]] * 3), np.zeros(6), 4, rng) == [0, 1], "equal points are one"
+
+
+def test_clusters_lie_where_the_acquisition_is_not_where_candidates_are() -> None:
+    """Many worthless candidates on the left; both clusters are spent on the two hills on the right."""
+    x = np.concatenate([np.linspace(0.0, 0.1, 20), [0.6, 0.61, 0.9, 0.91]])[:, None]
+    log_values = np.concatenate([np.full(20, -50.0), [0.0, -0.1, -0.2, -0.3]])
+    assert best_of_clusters(x, log_values, 2, np.random.default_rng(0)) == [20, 22]
