@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
 import time
 from collections.abc import Sequence
@@ -25,8 +24,7 @@ from asktell.runtime import RuntimeModel
 from asktell.store import Layout, RowBuilder, Store
 from asktell.study import Budget, Policy, Rules, Schedule, ScheduleKind, StudyMachine
 from asktell.trial import Cause
-
-PACKAGES = ("asktell", "dask", "distributed", "numpy", "scikit-optimize", "scipy", "xarray", "zarr")
+from asktell.versions import installed
 
 
 def width_of(config: StudyConfig) -> int:
@@ -119,7 +117,7 @@ class Session:
         check_code(directory, config, code, accept=accept_code)
         journal = open_driver(
             directory.journal,
-            Opened(0, time.time(), config=config.dump(), versions=versions(), code=code),
+            Opened(0, time.time(), config=config.dump(), versions=installed(), code=code),
         )
         heart = Heart(journal)
         try:
@@ -190,17 +188,6 @@ def check_code(directory: StudyDirectory, config: StudyConfig, code: str, *, acc
             "study last ran, so new results may not compare with the old ones; "
             "resume with --accept-changes if they do"
         )
-
-
-def versions() -> dict[str, str]:
-    """Versions of what results depend on."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def study_directory(path: Path) -> StudyDirectory:

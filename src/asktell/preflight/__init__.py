@@ -8,7 +8,20 @@ diagnosis    from the words of a batch system or a log to a remedy     (pure)
 report       checks and their marks
 """
 
-from asktell.preflight.course import preflight
-from asktell.preflight.report import Check, Mark, Report
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asktell.preflight.course import preflight
+    from asktell.preflight.report import Check, Mark, Report
 
 __all__ = ["Check", "Mark", "Report", "preflight"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # the worker that is probed needs no more than the probe
+
+    return getattr(import_module(f"{__name__}.{'course' if name == 'preflight' else 'report'}"), name)

@@ -21,7 +21,8 @@ from asktell.preflight import diagnosis, verdicts
 from asktell.preflight.probe import FROM_DRIVER, FROM_WORKER, SEE_S, Facts, await_word, probe
 from asktell.preflight.report import Check, Mark, Report
 from asktell.preflight.watch import Watch
-from asktell.session import optimizer_of, versions, width_of
+from asktell.session import optimizer_of, width_of
+from asktell.versions import installed
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -196,7 +197,7 @@ def _at_worker(
         yield Check("probe", Mark.FAILED, f"it could not be run on {address}: {error!r}", remedy)
         return
     yield verdicts.python(facts.python, facts.executable)
-    yield verdicts.packages(versions(), facts.versions)
+    yield verdicts.packages(installed(), facts.versions)
     yield verdicts.objective(facts.presence)
     yield verdicts.study_files(facts.study, facts.seen_after_s, answered_after_s)
     yield verdicts.scratch(facts.scratch)

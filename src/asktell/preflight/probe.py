@@ -17,8 +17,8 @@ from pathlib import Path
 from asktell.config import from_resolved
 from asktell.evaluate import Presence
 from asktell.preflight import machine
-from asktell.session import versions
 from asktell.trial import Params
+from asktell.versions import installed
 from asktell.worker import evaluator_of
 
 FROM_DRIVER, FROM_WORKER = "from-driver", "from-worker"
@@ -67,7 +67,7 @@ def probe(study_dir: str, config: str, params: Params, scratch: str, word: str) 
         host=socket.gethostname(),
         python=platform.python_version(),
         executable=sys.executable,
-        versions=versions(),
+        versions=installed(),
         share=machine.share(),
         study=_place(Path(study_dir), error),
         seen_after_s=seen_after_s,
