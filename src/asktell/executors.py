@@ -14,7 +14,7 @@ from asktell.session import Session, width_of
 if TYPE_CHECKING:
     from distributed import Security
 
-    from asktell.config.models import TlsConfig
+    from asktell.config import TlsConfig
     from asktell.execute.dask import Pool
 
 

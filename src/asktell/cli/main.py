@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import asktell
-from asktell.cli import archive, drive, feed, look, prepare, standing, submit
+from asktell.cli import archive, drive, feed, look, prepare, simulate, standing, submit
 from asktell.cli.group import Group
 
 
@@ -32,6 +32,7 @@ for command in (
     prepare.init,
     prepare.check,
     prepare.schema,
+    simulate.simulate,
     drive.run,
     submit.submit,
     drive.resume,

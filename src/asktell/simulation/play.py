@@ -1,0 +1,226 @@
+"""One study on the virtual clock: the product's own loop, state machine and engines, no waiting.
+
+Every random number has an address (seed, what it is for, number), so that two schedules with the same
+seed meet the same runtimes, queue waits and failures, and differ in what they make of them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from asktell.execute.protocol import ExecutorEvent, SlotJoined, SlotLeft, Task
+from asktell.execute.virtual import VirtualExecutor
+from asktell.loop import Ledger, Loop
+from asktell.optimize.optimizer import Optimizer
+from asktell.records import Ended, Record
+from asktell.runtime import RuntimeModel
+from asktell.simulation.functions import TestFunction
+from asktell.simulation.laws import Law
+from asktell.study import Budget, Rules, Schedule, StudyMachine
+from asktell.trial import Cause, Outcome, Status, Trial
+
+_TICK_S = 3600.0  # of virtual time: nothing but events moves a simulated study
+_NOISE, _RUNTIME, _QUEUE, _CRASH, _FAILURE = range(5)  # what a random number is for
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterModel:
+    """The cluster that is simulated; each job holds one worker.
+
+    queue: how long a job waits before it runs; walltime_s: after which it is ended, None for never;
+    crash_every_s: mean time after which a job is lost for another reason; failure_rate: share of
+    evaluations that fail.
+    """
+
+    queue: Law
+    walltime_s: float | None = None
+    crash_every_s: float = math.inf
+    failure_rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One study to be played. is_charged: proposals take as long on the virtual clock as they take here."""
+
+    function: TestFunction
+    engine: str
+    schedule: Schedule
+    seed: int
+    trials: int
+    runtime: Law
+    cluster: ClusterModel
+    initial: int = 10
+    is_charged: bool = False
+    is_walltime_aware: bool = True
+
+
+@dataclass(slots=True)
+class Played:
+    """What came of a cell. Times: seconds on the virtual clock since the study began.
+
+    ended_s, regret: (n,) by terminal trials, in the order in which they ended; regret NaN where a trial
+    failed or is not allowed; losses: (n, m) the objectives, NaN likewise.
+    busy_s: in which workers evaluated what was not lost; live_s: in which they were there;
+    ask_s: CPU seconds of all proposals.
+    """
+
+    ended_s: list[float] = field(default_factory=list)
+    regret: list[float] = field(default_factory=list)
+    losses: list[list[float]] = field(default_factory=list)
+    busy_s: float = 0.0
+    live_s: float = 0.0
+    ask_s: float = 0.0
+    n_lost: int = 0
+
+    @property
+    def makespan_s(self) -> float:
+        return self.ended_s[-1] if self.ended_s else math.nan
+
+
+def play(cell: Cell) -> Played:
+    """Run the cell to its end."""
+    cluster = SimulatedCluster(cell)
+    function = cell.function
+    study = StudyMachine(
+        Rules(
+            signs=dict.fromkeys(function.objectives, 1),
+            bounds=function.bounds,
+            schedule=cell.schedule,
+            budget=Budget(trials=cell.trials),
+            walltime_s=cell.cluster.walltime_s,
+            is_walltime_aware=cell.is_walltime_aware,
+        ),
+        RuntimeModel(function.space) if cell.cluster.walltime_s is not None else None,
+    )
+    optimizer = Optimizer(
+        function.space,
+        dict.fromkeys(function.objectives, "minimize"),
+        engine=cell.engine,
+        seed=cell.seed,
+        initial=cell.initial,
+        outcome_bounds=dict(function.bounds),
+    )
+    ledger = TimedLedger(study, optimizer, cluster if cell.is_charged else None)
+    played = Played()
+    ledger.observers.append(Scribe(played, study, function))
+    Loop(ledger, cluster, tick_s=_TICK_S).run()
+    played.live_s, played.ask_s, played.n_lost = cluster.live_s(), ledger.ask_s, study.n_lost
+    return played
+
+
+class TimedLedger(Ledger):
+    """Measures what proposals cost, and lets the clock of `charged` go on by it."""
+
+    def __init__(self, study: StudyMachine, optimizer: Optimizer, charged: SimulatedCluster | None) -> None:
+        super().__init__(study, optimizer)
+        self.ask_s = 0.0
+        self._charged = charged
+
+    def ask(self, count: int, clock: Callable[[], float]) -> list[Trial]:
+        begun = time.thread_time()
+        asked = super().ask(count, clock)
+        spent = time.thread_time() - begun
+        self.ask_s += spent
+        if self._charged is not None:
+            self._charged.advance(spent)
+        return asked
+
+
+class Scribe:
+    """An observer of the loop that writes down what the comparison is about."""
+
+    def __init__(self, played: Played, study: StudyMachine, function: TestFunction) -> None:
+        self._played = played
+        self._study = study
+        self._function = function
+
+    def on_event(self, event: ExecutorEvent, at: float) -> None:
+        """Nothing: records say it all."""
+
+    def on_tick(self, at: float) -> None:
+        """Nothing."""
+
+    def on_record(self, record: Record) -> None:
+        if not isinstance(record, Ended):
+            return
+        function, outcome, played = self._function, record.outcome, self._played
+        values = outcome.values
+        is_good = outcome.status is Status.COMPLETED and all(
+            low <= values[name] <= high for name, (low, high) in function.bounds.items()
+        )
+        played.ended_s.append(record.at)
+        played.busy_s += outcome.duration_s
+        played.losses.append([values[name] if is_good else math.nan for name in function.objectives])
+        regret = math.nan
+        if is_good and function.optimum is not None:
+            params = self._study.trials[record.number].trial.params
+            regret = function.regret(params, values[function.objectives[0]])
+        played.regret.append(regret)
+
+
+class SimulatedCluster(VirtualExecutor):
+    """Virtual slots that wait in a queue, end with their walltime or before, and are replaced."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__(self._evaluate, self._runtime_s, slots=0)
+        self._cell = cell
+        self._width = cell.schedule.width
+        self._n_jobs = 0
+        self._joined_at: dict[str, float] = {}
+        self._left_s = 0.0
+
+    def start(self) -> None:
+        for _ in range(self._width):
+            self._submit_job()
+
+    def advance(self, seconds: float) -> None:
+        """Let the clock go on, as while a proposal is made; what happens meanwhile is heard afterwards."""
+        self._now += seconds
+
+    def wait(self, timeout_s: float) -> Sequence[ExecutorEvent]:
+        events = super().wait(timeout_s)
+        for event in events:
+            match event:
+                case SlotJoined():
+                    self._joined_at[event.slot] = self._now
+                case SlotLeft():
+                    self._left_s += self._now - self._joined_at.pop(event.slot)
+                    if len(self._joined_at) < self.wanted:
+                        self._submit_job()
+        return events
+
+    def live_s(self) -> float:
+        """Time for which slots were there, summed over them."""
+        return self._left_s + sum(self._now - at for at in self._joined_at.values())
+
+    def _submit_job(self) -> None:
+        number, model = self._n_jobs, self._cell.cluster
+        self._n_jobs += 1
+        slot = f"job-{number}"
+        starts_at = self._now + model.queue.draw({}, self._rng(_QUEUE, number))
+        ends_at = None if model.walltime_s is None else starts_at + model.walltime_s
+        self.join(slot, starts_at, job=slot, ends_at=ends_at)
+        if math.isfinite(model.crash_every_s):
+            lives_s = float(self._rng(_CRASH, number).exponential(model.crash_every_s))
+            if ends_at is None or starts_at + lives_s < ends_at:
+                self.leave(slot, starts_at + lives_s, "the job crashed")
+
+    def _rng(self, purpose: int, *place: int) -> np.random.Generator:
+        return np.random.default_rng([self._cell.seed, purpose, *place])
+
+    def _evaluate(self, task: Task) -> Outcome:
+        cell = self._cell
+        if self._rng(_FAILURE, task.number).random() < cell.cluster.failure_rate:
+            return Outcome(Status.FAILED, Cause.OBJECTIVE_ERROR, "it failed at random")
+        values = cell.function.evaluate(task.params, self._rng(_NOISE, task.number))
+        if values is None:
+            return Outcome(Status.FAILED, Cause.OBJECTIVE_ERROR, "it fails at this point")
+        return Outcome(Status.COMPLETED, values=values)
+
+    def _runtime_s(self, task: Task) -> float:
+        return self._cell.runtime.draw(task.params, self._rng(_RUNTIME, task.number))
