@@ -276,7 +276,9 @@ class DaskExecutor:
             if self._pool.explains:
                 # Only the oldest can have had a part in the loss; those queued behind it are innocent.
                 self._unexplained.append(Unexplained(task, joined, place == 0, event.detail))
-        return (replace(event, losses_follow=bool(on_it) and self._pool.explains),)
+        # A worker that is told to end reports what it ran as lost, and leaves before the reason is known.
+        follow = any(item.slot.slot == event.slot for item in self._unexplained)
+        return (replace(event, losses_follow=follow),)
 
     def _conclude(self, future: Future[Any]) -> Sequence[ExecutorEvent]:
         entry = self._tasks.pop(str(future.key), None)
