@@ -10,7 +10,6 @@ import logging
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,7 +80,8 @@ class BatchPool:
         self._lock = threading.Lock()  # over the keeper, the losses and what is to be retired
         self._losses: dict[str, Loss] = {}
         self._live: dict[str, SlotJoined] = {}
-        self._to_retire: deque[str] = deque()
+        self._released: list[str] = []  # since the last `keep`
+        self._to_retire: list[str] = []
         self._n_submitted = 0
         self._failure = ""
         self._is_closed = False
@@ -154,6 +154,11 @@ class BatchPool:
                 self._losses[name] = Loss(self._live[name], now)
             self._live = live
             self._keeper.want(wanted)
+            # Only now: with an older number, a job that is let go at the budget's end would be replaced.
+            for name in self._released:
+                self._keeper.release(name)
+            self._to_retire += self._released
+            self._released = []
             self._keeper.seen(live.values(), now)
             failure = self._failure or self._keeper.failure()
         if failure:
@@ -183,9 +188,7 @@ class BatchPool:
         return found
 
     def release(self, slot: SlotJoined) -> None:
-        with self._lock:
-            self._keeper.release(slot.slot)
-            self._to_retire.append(slot.slot)
+        self._released.append(slot.slot)
 
     def close(self, *, hand_over: bool = False) -> None:
         """Cancel every job of this study, or with `hand_over` leave them to the driver that follows."""
@@ -222,7 +225,7 @@ class BatchPool:
         """Do what the keeper orders; says whether there was anything."""
         with self._lock:
             orders = self._keeper.plan(time.time())
-            retired = [self._to_retire.popleft() for _ in range(len(self._to_retire))]
+            retired, self._to_retire = self._to_retire, []
         for order in orders:
             match order:
                 case Look(ids):
@@ -354,7 +357,7 @@ class BatchPool:
                 states = self._queue.jobs(sorted(ids))
                 ended = [state for state in states.values() if state.phase in (Phase.ENDED, Phase.ENDING)]
                 for state in ended:
-                    self._log.ended(state)
+                    self._log.ended(replace(state, reason=state.reason or "cancelled by its driver"))
                 ids -= {state.id for state in ended} | (ids - states.keys())
                 if not ids:
                     return
