@@ -99,32 +99,32 @@ class Benches:
         self._benches: dict[WorkSpec, Bench] = {}
         self._in_hand = 0
         self._is_retired = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     def attempt(
         self, spec: WorkSpec, task: Task, on_metrics: Callable[[Metrics], None] | None, worker: str
     ) -> records.Reported:
         """As `Bench.attempt`, on the bench of this session."""
-        with self._changed:
+        with self._lock:
             if self._is_retired:
                 return no_result(task, Cause.WORKER_LOST, "its worker takes nothing new", worker)
             self._in_hand += 1
         try:
             return self._bench(spec).attempt(task, on_metrics, worker)
         finally:
-            with self._changed:
+            with self._lock:
                 self._in_hand -= 1
-                self._changed.notify_all()
 
     def retire(self) -> None:
         """Take nothing new; what is in hand goes on."""
-        with self._changed:
+        with self._lock:
             self._is_retired = True
 
-    def wait_until_idle(self, timeout_s: float | None = None) -> bool:
-        """Wait until nothing is in hand; False if something still is after `timeout_s`."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._in_hand == 0, timeout_s)
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is in hand."""
+        with self._lock:
+            return self._in_hand == 0
 
     def warn(self, of: Cause) -> None:
         """Tell evaluations in hand that their job is about to end, for the reason given."""
@@ -138,13 +138,13 @@ class Benches:
             bench.evaluator.close()
 
     def _bench(self, spec: WorkSpec) -> Bench:
-        with self._changed:
+        with self._lock:
             if spec not in self._benches:
                 self._benches[spec] = Bench(spec, self.job)
             return self._benches[spec]
 
     def _present(self) -> list[Bench]:
-        with self._changed:
+        with self._lock:
             return list(self._benches.values())
 
 

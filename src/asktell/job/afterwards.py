@@ -1,0 +1,23 @@
+"""What a worker does that has lost its driver, and has nothing in hand any more."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from asktell.cluster.rendezvous import Rendezvous
+
+
+class Step(Enum):
+    LEAVE = auto()  # nobody will want this worker
+    WAIT = auto()  # another driver is on its way
+    KNOCK = auto()  # the driver may live, and only the connection be broken
+    JOIN = auto()  # another driver is there
+
+
+def next_step(joined: Rendezvous, present: Rendezvous | None) -> Step:
+    """joined: where the driver that was lost listened; present: what the study's directory says now."""
+    if present is None:
+        return Step.LEAVE
+    if present.successor_until is not None:
+        return Step.WAIT
+    return Step.KNOCK if present.session == joined.session else Step.JOIN

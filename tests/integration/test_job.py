@@ -1,0 +1,247 @@
+"""The program of a batch job, as a plain process: it works, outlives its driver, and ends when it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import job_driver
+import psutil
+import pytest
+import studies
+
+import asktell
+from asktell.cluster import last_words, rendezvous
+from asktell.directory import StudyDirectory
+from asktell.foster import Foster
+from asktell.inbox import Inbox
+from asktell.trial import Status
+
+pytestmark = pytest.mark.slow
+
+PATIENCE_S = 60.0
+NOWHERE = "tls://127.0.0.1:9"
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for a condition; it must come true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+class Driver:
+    """A scheduler in a process of its own."""
+
+    def __init__(self, directory: StudyDirectory, session: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, job_driver.__file__, str(directory.root), str(session)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, command: str) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+class Bed:
+    """A study, its drivers and jobs."""
+
+    def __init__(self, path: Path) -> None:
+        file = studies.write_study(path, trials=9)
+        settings = [
+            "evaluate.call=waiting.py:evaluate",
+            "evaluate.checkpoint_signal=SIGUSR1",
+            "evaluate.grace=2s",
+            "cluster={kind: slurm, walltime: 1h}",
+        ]
+        self.directory = StudyDirectory(asktell.Study.create(file, path / "a study", overrides=settings).path)
+        self.log = path / "job.log"
+        self.drivers: list[Driver] = []
+        self.jobs: list[subprocess.Popen[bytes]] = []
+
+    def driver(self) -> Driver:
+        self.drivers.append(Driver(self.directory, len(self.drivers) + 1))
+        return self.drivers[-1]
+
+    def job(self, *options: str, **environment: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "asktell.job", NOWHERE, "--name", "j", "--nthreads", "1"]
+        command += ["--memory-limit", "1GiB", "--no-nanny", "--study", str(self.directory.root)]
+        command += ["--death-timeout", str(PATIENCE_S), *options]
+        with self.log.open("ab") as log:
+            job = subprocess.Popen(
+                command, stdout=log, stderr=log, env={**os.environ, "ASKTELL_JOB": "77", **environment}
+            )
+        self.jobs.append(job)
+        return job
+
+    def let_go(self) -> None:
+        """Let evaluations return."""
+        (self.directory.root / "go").touch()
+
+    def began(self, number: int) -> bool:
+        return (self.directory.attempt(number, 0) / "began").exists()
+
+    def journaled(self) -> list[tuple[int, Status, str]]:
+        reports = Inbox(self.directory.journal).reports()
+        return [(report.number, report.outcome.status, report.token) for report in reports]
+
+    def evaluations(self) -> list[int]:
+        return [int(line) for line in (self.directory.root / "evaluations").read_text().split()]
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Iterator[Bed]:
+    bed = Bed(tmp_path)
+    yield bed
+    for driver in bed.drivers:
+        driver.kill()
+    for job in bed.jobs:
+        studies.kill_tree(job)
+
+
+def test_a_job_works_for_its_driver_says_what_it_is_and_goes_when_it_is_released(bed: Bed) -> None:
+    driver = bed.driver()
+    job = bed.job("--workers", "2", ASKTELL_ENDS_AT="2000000000")
+    workers = driver.ask("wait 2")
+    assert sorted(worker["name"] for worker in workers) == ["j-0", "j-1"]
+    assert {(worker["job"], worker["ends_at"]) for worker in workers} == {("77", 2e9)}
+    driver.ask("submit 0")
+    bed.let_go()
+    assert driver.ask("result 0")["outcome"]["values"] == {"f": 0.75}
+    driver.ask("release")
+    assert job.wait(PATIENCE_S) == 0
+    assert last_words.read(bed.directory, "77") is None
+
+
+def test_a_worker_finishes_and_journals_its_trial_after_the_driver_was_killed(bed: Bed) -> None:
+    driver, job = bed.driver(), bed.job()
+    driver.ask("wait 1")
+    driver.ask("submit 0")
+    until(lambda: bed.began(0))
+    driver.kill()
+    assert Foster(bed.directory.alive).living() == {(0, 0, "token-1")}
+    assert job.poll() is None
+    bed.let_go()
+    assert job.wait(PATIENCE_S) == 0
+    assert bed.journaled() == [(0, Status.COMPLETED, "token-1")]
+    assert Foster(bed.directory.alive).living() == frozenset()
+
+
+def test_a_worker_takes_nothing_new_from_a_driver_that_is_gone(bed: Bed) -> None:
+    driver, job = bed.driver(), bed.job()
+    driver.ask("wait 1")
+    for number in range(3):
+        driver.ask(f"submit {number}")
+    until(lambda: any(bed.began(number) for number in range(3)))
+    driver.kill()
+    until(lambda: "left" in bed.log.read_text() or bed.let_go() is None)
+    assert job.wait(PATIENCE_S) == 0
+    assert len(bed.evaluations()) == 1
+
+
+def test_after_a_hand_over_the_same_job_finishes_its_trial_and_joins_the_successor(bed: Bed) -> None:
+    first, job = bed.driver(), bed.job()
+    first.ask("wait 1")
+    first.ask("submit 0")
+    until(lambda: bed.began(0))
+    first.ask("hand-over")
+    second = bed.driver()
+    bed.let_go()
+    assert [worker["job"] for worker in second.ask("wait 1")] == ["77"]
+    assert bed.journaled() == [(0, Status.COMPLETED, "token-1")]
+    second.ask("submit 1")
+    assert second.ask("result 1")["outcome"]["values"] == {"f": 0.75}
+    assert job.poll() is None
+
+
+def test_a_job_that_was_queued_before_its_driver_died_joins_the_next_one(bed: Bed) -> None:
+    rendezvous.announce(bed.directory, NOWHERE, 0)
+    bed.driver().ask("wait 0")
+    bed.job()
+    bed.drivers[0].kill()
+    second = bed.driver()
+    assert len(second.ask("wait 1")) == 1
+
+
+def test_sigterm_leaves_last_words_and_no_process(bed: Bed) -> None:
+    driver, job = bed.driver(), bed.job(ASKTELL_ENDS_AT="2000000000")
+    driver.ask("wait 1")
+    driver.ask("submit 0")
+    until(lambda: bed.began(0))
+    tree = psutil.Process(job.pid).children(recursive=True)
+    assert len(tree) >= 4  # the worker, a launcher, a supervisor, the evaluation
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(PATIENCE_S) == 128 + signal.SIGTERM
+    gone, alive = psutil.wait_procs(tree, timeout=10)
+    assert not alive, f"left behind: {alive}; {len(gone)} have ended"
+    words = last_words.read(bed.directory, "77")
+    assert words is not None
+    assert (words.signal, words.ends_at) == ("SIGTERM", 2e9)
+    assert bed.journaled() == []
+    assert Foster(bed.directory.alive).living() == frozenset()
+
+
+def test_a_warning_reaches_the_evaluation_and_the_job_goes_on(bed: Bed) -> None:
+    driver, job = bed.driver(), bed.job()
+    driver.ask("wait 1")
+    driver.ask("submit 0")
+    until(lambda: bed.began(0))
+    job.send_signal(signal.SIGUSR1)
+    until(lambda: (bed.directory.attempt(0, 0) / "warned").exists())
+    bed.let_go()
+    assert driver.ask("result 0")["outcome"]["status"] == "completed"
+
+
+def test_a_warning_comes_by_itself_before_the_end_of_the_job(bed: Bed) -> None:
+    driver = bed.driver()
+    bed.job(ASKTELL_ENDS_AT=str(time.time() + 5))  # warn_before is a minute
+    driver.ask("wait 1")
+    driver.ask("submit 0")
+    until(lambda: (bed.directory.attempt(0, 0) / "warned").exists())
+
+
+def test_a_worker_that_somebody_kills_is_started_again(bed: Bed) -> None:
+    driver, job = bed.driver(), bed.job()
+    driver.ask("wait 1")
+    (worker,) = psutil.Process(job.pid).children()
+    worker.kill()
+    until(lambda: "starting it again" in bed.log.read_text())
+    until(lambda: driver.ask("wait 1"))
+    bed.let_go()
+    driver.ask("submit 0")
+    assert driver.ask("result 0")["outcome"]["status"] == "completed"
+
+
+def test_workers_end_with_their_jobs_first_process(bed: Bed) -> None:
+    driver, job = bed.driver(), bed.job()
+    driver.ask("wait 1")
+    tree = psutil.Process(job.pid).children(recursive=True)
+    job.kill()
+    assert not psutil.wait_procs(tree, timeout=PATIENCE_S)[1]
+
+
+def test_a_job_that_finds_no_driver_says_so_and_fails(bed: Bed) -> None:
+    bed.driver().ask("wait 0")
+    bed.drivers[0].kill()
+    job = bed.job("--death-timeout", "1")
+    assert job.wait(PATIENCE_S) == 1
+    assert "found no driver" in bed.log.read_text()
+    assert "cluster.interface" in bed.log.read_text()
