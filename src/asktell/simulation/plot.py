@@ -87,7 +87,7 @@ def lines(data: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
 
 
 def _on(times: np.ndarray[Any, Any], cell: xr.Dataset, name: str) -> np.ndarray[Any, Any]:
-    """Each seed's trace at given times: (seeds, times); NaN before its first value, and after the last end."""
+    """Each seed's trace at given times: (seeds, times); NaN before its first value and after the last."""
     end = float(cell["ended"].max())
     rows = np.full((cell.sizes["seed"], len(times)), math.nan)
     for row, seed in zip(rows, range(cell.sizes["seed"]), strict=True):
