@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import time
 from pathlib import Path
@@ -176,6 +177,7 @@ def _take_over(study: Study) -> HandOver:
     """Wait for the predecessor's end; raises Failure where this job has nothing to do."""
     from asktell.directory import StudyDirectory
     from asktell.errors import StudyLocked
+    from asktell.evaluate.inputs import ENDS_AT
     from asktell.submission import HandOver, await_predecessor
 
     directory = StudyDirectory(study.path)
@@ -187,6 +189,8 @@ def _take_over(study: Study) -> HandOver:
     if successor.is_called_off:
         hint = resume_hint(study.path)
         raise Failure(f"the study was stopped while this job waited; go on with {hint}", Exit.STOPPED)
+    if study.config.cluster.single_allocation:
+        os.environ[ENDS_AT] = str(successor.at)  # its workers end when it hands over
     return successor
 
 

@@ -17,20 +17,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from asktell.cluster.queues import JobState, Phase, QueueSilent, SubmitRefused, batch_queue
+from asktell.cluster.queues import JobState, Phase, SubmitRefused, batch_queue
 from asktell.config import StudyConfig
 from asktell.directory import StudyDirectory, write_json
 from asktell.durable import replace_files
 from asktell.errors import StudyError, StudyLocked
 from asktell.inbox import Inbox
+from asktell.job.allocation import find
 from asktell.journal import holder, openings
 from asktell.records import StopRequested
 from asktell.submission.script import batch_system, driver_script
 
 logger = logging.getLogger(__name__)
-
-JOB_VARIABLES: Mapping[str, str] = {"slurm": "SLURM_JOB_ID", "pbs": "PBS_JOBID", "sge": "JOB_ID"}
-"""Where a job finds its own id."""
 
 PREDECESSOR_S = 120.0
 """A predecessor that was killed on another node is given up after so long at most."""
@@ -105,30 +103,21 @@ class HandOver:
         self._directory = directory
         self._clock = clock
         self._sleep = sleep
-        chain = read_chain(directory) or Chain(batch_system(config))
-        self._job = environ.get(JOB_VARIABLES[chain.system], "")
+        allocation = find(environ, clock())
+        self._job = allocation.job
         if not self._job:
             raise StudyError(
-                f"--hand-over is for a driver in a batch job, and {JOB_VARIABLES[chain.system]} is not set; "
-                f"`asktell submit {directory.root}` makes one"
+                "--hand-over is for a driver in a batch job, and this is none;"
+                f" `asktell submit {shlex.quote(str(directory.root))}` makes one"
             )
+        chain = read_chain(directory) or Chain(batch_system(config))
         if self._job not in [link.job for link in chain.links]:  # a person submitted the script
             chain = Chain(chain.system, (Link(self._job, clock()),))
             _write(directory, chain)
         self._chain = chain
-        self._ends_at = self._end()
+        self._ends_at = allocation.ends_at or clock() + self._driver.walltime_s
         self.at = self._ends_at - self._driver.warn_before_s
         self.successor = ""
-
-    def _end(self) -> float:
-        """When this job ends: as its batch system says, else its walltime from now."""
-        try:
-            state = batch_queue(self._chain.system).jobs([self._job]).get(self._job)
-        except QueueSilent as error:
-            logger.warning("when this driver's job ends is not known: %s", error)
-            state = None
-        known = state.ends_at if state is not None else None
-        return known if known is not None else self._clock() + self._driver.walltime_s
 
     @property
     def is_called_off(self) -> bool:

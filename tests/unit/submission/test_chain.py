@@ -44,9 +44,9 @@ class FakeSlurm:
     def accept(self) -> None:
         (self.folder / "refuses").unlink()
 
-    def run(self, job: str, end: str = "N/A") -> None:
+    def run(self, job: str) -> None:
         """The job runs now, and is alone."""
-        (self.folder / "queue").write_text(f"{job}|RUNNING|c1|{end}|None\n")
+        (self.folder / "queue").write_text(f"{job}|RUNNING|c1|N/A|None\n")
 
     @property
     def submitted(self) -> list[str]:
@@ -141,19 +141,14 @@ def test_a_script_that_was_edited_stays_edited(slurm: FakeSlurm, tmp_path: Path)
     assert script.read_text().endswith("# mine\n")
 
 
-def test_the_time_to_hand_over_is_counted_from_the_job_s_end(slurm: FakeSlurm, tmp_path: Path) -> None:
+def test_the_time_to_hand_over_is_counted_from_the_job_s_end(tmp_path: Path) -> None:
     config, directory = make(tmp_path)
-    submit_driver(config, directory, "slurm")
-    ends_at = time.mktime((2031, 5, 6, 7, 8, 9, 0, 0, -1))
-    slurm.run("101", end="2031-05-06T07:08:09")
-    assert hand_over(config, directory, "101").at == ends_at - 120
+    environ = {"SLURM_JOB_ID": "101", "SLURM_JOB_END_TIME": "2000000000"}
+    assert HandOver(config, directory, environ=environ).at == 2_000_000_000 - 120
 
 
-def test_without_word_from_the_queue_it_is_counted_from_the_walltime(
-    slurm: FakeSlurm, tmp_path: Path
-) -> None:
+def test_without_word_of_its_end_it_is_counted_from_the_walltime(slurm: FakeSlurm, tmp_path: Path) -> None:
     config, directory = make(tmp_path)
-    (slurm.folder / "bin" / "squeue").write_text("#!/bin/sh\necho down >&2; exit 1\n")
     clock = Clock()
     assert hand_over(config, directory, "101", clock).at == clock.now + 3600 - 120
 
