@@ -11,10 +11,12 @@ import click
 from asktell.cli.group import Exit, Failure
 from asktell.cli.options import all_overrides, json_option, set_option, site_option
 from asktell.cli.output import assignments, count, duration, echo_facts, echo_json, echo_table, note, number
+from asktell.cli.preflight import echo_report
 
 if TYPE_CHECKING:
     from asktell.cli.rehearsal import Rehearsal
     from asktell.config import BudgetConfig, ClusterConfig, EvaluateConfig, StudyConfig
+    from asktell.preflight import Report
     from asktell.space import Parameter, Space
 
 
@@ -58,16 +60,25 @@ def schema() -> None:
 @set_option
 @site_option
 @click.option("--one", is_flag=True, help="Evaluate one point for real, in a temporary folder.")
+@click.option(
+    "--cluster",
+    "on_cluster",
+    is_flag=True,
+    help="Try out where trials would run: one tiny job looks at everything that they need there.",
+)
 @json_option
-def check(file: Path, overrides: tuple[str, ...], site: Path | None, one: bool, as_json: bool) -> None:
+def check(
+    file: Path, overrides: tuple[str, ...], site: Path | None, one: bool, on_cluster: bool, as_json: bool
+) -> None:
     """Validate a study file, show what it means and what it will take.
 
     With batch jobs, the script of one of them too. Nothing is evaluated, unless --one is given, and
-    nothing is submitted.
+    nothing is submitted, unless --cluster is.
 
     \b
     asktell check study.yaml
     asktell check study.yaml --one
+    asktell check study.yaml --cluster
     asktell check study.yaml --set cluster.kind=slurm --set cluster.jobs=8
     """
     from asktell.cli.estimate import cautions, estimate, facts
@@ -94,7 +105,7 @@ def check(file: Path, overrides: tuple[str, ...], site: Path | None, one: bool, 
             "cautions": list(cautions(found, config)),
         }
         resolution |= {"job_script": script} if script else {}
-        echo_json(resolution | ({"one": rehearsal.as_json()} if rehearsal is not None else {}))
+        resolution |= {"one": rehearsal.as_json()} if rehearsal is not None else {}
     else:
         if rehearsal is not None:
             click.echo()
@@ -105,8 +116,20 @@ def check(file: Path, overrides: tuple[str, ...], site: Path | None, one: bool, 
             click.echo(f"\n{count(config.cluster.jobs, 'job')} like this one:\n\n{script}", nl=False)
         for caution in cautions(found, config):
             note(caution)
-    if rehearsal is not None and not rehearsal.is_completed:
+    report = _preflight(config) if on_cluster else None
+    if as_json:
+        echo_json(resolution | ({"cluster": report} if report is not None else {}))
+    elif report is not None:
+        click.echo()
+        echo_report(report)
+    if (rehearsal is not None and not rehearsal.is_completed) or (report is not None and not report.is_ok):
         raise click.exceptions.Exit(Exit.FAILURE)
+
+
+def _preflight(config: StudyConfig) -> Report:
+    from asktell.preflight import preflight
+
+    return preflight(config, say=note)
 
 
 def _job_script(config: StudyConfig) -> str:

@@ -134,7 +134,8 @@ def _by_job(
             yield _never_started(watch) if watch.phase is Phase.QUEUED else _never_joined(watch, log, script)
             return
         took_s = time.monotonic() - submitted_at
-        yield Check("start", Mark.OK, f"on {worker[1]['host']}, {took_s:.0f} s after the submission")
+        host = watch.host or worker[1]["host"]
+        yield Check("start", Mark.OK, f"on {host}; a worker was there {took_s:.0f} s after the submission")
         yield from _at_worker(config, directory, client, worker, trials, say)
         yield from _log_check(log)
     finally:
@@ -175,7 +176,9 @@ def _never_joined(watch: Watch, log: Path, script: Path) -> Check:
     tail = "\n".join(text.splitlines()[-_LOG_LINES:]) or "(nothing)"
     seen = f"job {watch.job} ended ({watch.trouble}) before its worker was here; its log:\n{tail}"
     remedy = diagnosis.remedy(text, diagnosis.DEATHS, f"run it by hand on a node: bash {script}")
-    return Check("connection", Mark.FAILED, seen, f"{remedy}; this machine has {_interfaces()}")
+    if "interface" in remedy:
+        remedy += f"; this machine has {_interfaces()}"
+    return Check("connection", Mark.FAILED, seen, remedy)
 
 
 def _at_worker(

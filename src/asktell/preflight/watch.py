@@ -23,6 +23,7 @@ class Watch:
     def __init__(self, queue: Queue, job: str, most_s: float, say: Callable[[str], None]) -> None:
         self.job = job
         self.phase = Phase.UNKNOWN
+        self.host = ""
         self._queue = queue
         self._most_s = most_s
         self._say = say
@@ -66,7 +67,7 @@ class Watch:
                 self.phase, self._reason = Phase.ENDED, "the batch system knows it no more"
             return
         self._missing = 0
-        self.phase = state.phase
+        self.phase, self.host = state.phase, state.host
         self._reason = state.reason or state.end.value
         if self.phase is Phase.QUEUED:
             self._tell(f"job {self.job} waits{f': {self._reason}' if self._reason else ''}")
