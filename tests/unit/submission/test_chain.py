@@ -120,11 +120,10 @@ def test_each_driver_waits_for_the_end_of_the_one_before(slurm: FakeSlurm, tmp_p
     second = hand_over(config, directory, "102")
     second()
     assert (first.successor, second.successor) == ("102", "103")
-    script = str(directory.jobs / "driver.sh")
-    assert [line.removesuffix(f" {script}").split()[1:] for line in slurm.submitted] == [
-        [],
-        ["--dependency=afterany:101"],
-        ["--dependency=afterany:102"],
+    assert slurm.submitted == [
+        "--parsable driver.sh",
+        "--parsable --dependency=afterany:101 driver.sh",
+        "--parsable --dependency=afterany:102 driver.sh",
     ]
     chain = read_chain(directory)
     assert chain is not None

@@ -78,12 +78,13 @@ def ask(argv: Sequence[str], *, cwd: Path | None = None, stdin: str | None = Non
 def submit(argv: Sequence[str], script: Path, job_id: re.Pattern[str], *, by_stdin: bool = False) -> str:
     """Submit a script from its own folder; returns what `job_id`'s group finds in the answer.
 
-    PBS leaves files in the folder it is called from, so that has to be one the user can write.
+    PBS leaves files in the folder it is called from, so that has to be one the user can write; its front
+    end over SLURM loses what follows a space in a path, so the script is named without one.
     Raises SubmitRefused.
     """
     try:
         stdin = script.read_text(encoding="utf-8") if by_stdin else None
-        answer = ask(argv if by_stdin else [*argv, str(script)], cwd=script.parent, stdin=stdin)
+        answer = ask(argv if by_stdin else [*argv, script.name], cwd=script.parent, stdin=stdin)
     except QueueSilent as error:
         is_missing = isinstance(error.__cause__, FileNotFoundError)
         words = f"{error}; is this a machine from which jobs are submitted?" if is_missing else str(error)
