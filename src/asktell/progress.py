@@ -12,7 +12,7 @@ from pathlib import Path
 
 from asktell.directory import write_json
 from asktell.execute.protocol import ExecutorEvent, MetricsLogged, SlotJoined, SlotLeft, TaskEnded
-from asktell.records import Closed, Ended, Record, Retried, StopRequested
+from asktell.records import Closed, Ended, Lost, Record, Retried, StopRequested
 from asktell.study import StudyMachine
 from asktell.trial import Status, Value
 
@@ -149,7 +149,7 @@ class Progress:
             self._display(self.snapshot(at), event)
 
     def on_record(self, record: Record) -> None:
-        if isinstance(record, Ended | Retried | StopRequested):
+        if isinstance(record, Ended | Lost | Retried | StopRequested):
             self._display(self.snapshot(record.at), record)
         if isinstance(record, Closed):
             snapshot = self.snapshot(record.at, "done" if record.done else "stopped", record.reason)

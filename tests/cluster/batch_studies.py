@@ -206,8 +206,10 @@ class BatchStudy:
         """Return when the condition holds; fails with the drivers' output if it never does."""
         given_up_at = time.monotonic() + within_s
         while not condition():
-            if time.monotonic() > given_up_at:
-                raise AssertionError(f"still waiting after {within_s} s\n{self.account()}")
+            is_late = time.monotonic() > given_up_at
+            if is_late or any(process.poll() in (1, 2) for process in self._started):
+                what = f"still waiting after {within_s} s" if is_late else "a driver failed"
+                raise AssertionError(f"{what}\n{self.account()}")
             time.sleep(0.1)
 
     def account(self) -> str:

@@ -67,10 +67,11 @@ def test_next_driver_waits_for_what_still_runs(slurm_study: BatchStudy) -> None:
     driver.kill()
     driver.wait()
 
-    follower = study.resume()
-    # its own workers begin with other trials while the first ones still run
-    study.until(lambda: len(study.evaluations()) == 4)
-    assert running.isdisjoint(item.trial for item in study.evaluations()[2:])
+    # the jobs that run are taken over and keep their trials; the further one begins with another
+    follower = study.resume("--set", "cluster.jobs=3")
+    study.until(lambda: len(study.evaluations()) == 3)
+    assert study.evaluations()[2].trial not in running
+    assert len(study.jobs()) == 3
     study.release()
     assert follower.wait(120) == 0, study.account()
     assert sorted(item.trial for item in study.evaluations()) == list(range(6))

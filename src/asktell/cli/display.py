@@ -20,7 +20,7 @@ import click
 from asktell.cli.output import assignments, count, duration, is_terminal, moment, number, percent
 from asktell.execute.protocol import MetricsLogged
 from asktell.progress import Incumbent, Snapshot
-from asktell.records import Closed, Ended, Record, Retried, StopRequested
+from asktell.records import Closed, Ended, Lost, Record, Retried, StopRequested
 from asktell.trial import Outcome, Status
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ News = Record | MetricsLogged | None
 FRAME_S = 0.2
 MOST_LINES = 20
 LINE_EVERY_S = 10.0
+MOST_NOTES = 2
+NOTE_EVERY_S = 30.0
 _MOST_COLUMNS = 100
 
 
@@ -61,12 +63,17 @@ class Pace:
 
 
 class Narrator:
-    """Turns what happens into lines: every failure and incumbent, other trials at a pace."""
+    """Turns what happens into lines: every failure, loss and incumbent, other trials at a pace.
 
-    def __init__(self, objectives: Sequence[str], pace: Pace) -> None:
+    How the batch jobs stand is told when it changes, at a pace of its own.
+    """
+
+    def __init__(self, objectives: Sequence[str], pace: Pace, pace_of_notes: Pace) -> None:
         self._objectives = tuple(objectives)
         self._pace = pace
+        self._pace_of_notes = pace_of_notes
         self._dashboard = ""
+        self._note = ""
 
     def lines(self, snapshot: Snapshot, news: News) -> list[str]:
         """What there is to say now, oldest first."""
@@ -74,7 +81,14 @@ class Narrator:
         if snapshot.dashboard and snapshot.dashboard != self._dashboard:
             self._dashboard = snapshot.dashboard
             said.append(f"dashboard: {snapshot.dashboard}{tunnel(snapshot.dashboard)}")
+        if snapshot.note and snapshot.note != self._note and self._pace_of_notes.allows():
+            self._note = snapshot.note
+            said.append(f"jobs: {snapshot.note}")
         match news:
+            case Lost(number=n, attempt=attempt, cause=cause, detail=detail):
+                said.append(
+                    f"trial {n}, attempt {attempt}, is lost: {cause}{f': {detail}' if detail else ''}"
+                )
             case Retried():
                 said.append(f"{_what_failed(news.number, news.attempt, news.outcome)}; it is tried again")
             case Ended(outcome=outcome) if outcome.status is Status.FAILED:
@@ -179,7 +193,7 @@ class LiveDisplay:
 
 def make_display(objectives: Sequence[str]) -> Display:
     """What suits stdout."""
-    narrator = Narrator(objectives, Pace(MOST_LINES, LINE_EVERY_S))
+    narrator = Narrator(objectives, Pace(MOST_LINES, LINE_EVERY_S), Pace(MOST_NOTES, NOTE_EVERY_S))
     return LiveDisplay(narrator) if is_terminal() else LineDisplay(narrator)
 
 

@@ -9,8 +9,10 @@ import pytest
 
 from asktell.cli.display import LineDisplay, Narrator, Pace, counts_line, panel
 from asktell.progress import Incumbent, Snapshot
-from asktell.records import Ended, Retried
+from asktell.records import Ended, Lost, Retried
 from asktell.trial import Cause, Outcome, Status
+
+SILENT = Pace(burst=0, every_s=math.inf)
 
 
 class Clock:
@@ -66,7 +68,7 @@ def test_a_long_fast_study_is_told_in_few_lines_a_slow_one_in_full() -> None:
 
 
 def test_incumbents_and_failures_are_told_whatever_the_pace() -> None:
-    narrator = Narrator(["loss"], Pace(burst=0, every_s=math.inf))
+    narrator = Narrator(["loss"], SILENT, SILENT)
     assert narrator.lines(snapshot(7, best=3), ended(6)) == []
     (best,) = narrator.lines(snapshot(8, best=7), ended(7))
     assert "trial 7" in best
@@ -77,6 +79,26 @@ def test_incumbents_and_failures_are_told_whatever_the_pace() -> None:
     outcome = Outcome(Status.FAILED, Cause.TIMEOUT, "took too long")
     (retried,) = narrator.lines(snapshot(9), Retried(9, 1, outcome, 0.0))
     assert "trial 9, attempt 1, failed: timeout: took too long; it is tried again" in retried
+
+
+def test_a_loss_is_told_with_its_cause() -> None:
+    lost = Lost(3, 0, Cause.CANCELLED, counts=False, at=0.0, detail="job 47 was cancelled")
+    (line,) = Narrator(["loss"], SILENT, SILENT).lines(snapshot(1), lost)
+    assert line == "trial 3, attempt 0, is lost: cancelled: job 47 was cancelled"
+
+
+def test_why_no_job_starts_is_told_once_and_a_countdown_now_and_then() -> None:
+    clock = Clock()
+    narrator = Narrator(["loss"], SILENT, Pace(burst=1, every_s=30.0, clock=clock))
+    pending = replace(snapshot(0), note="1 pending: Priority")
+    assert narrator.lines(pending, None) == ["jobs: 1 pending: Priority"]
+    clock.now = 100.0
+    assert narrator.lines(pending, None) == []
+    told = []
+    for left in range(90, 0, -1):
+        clock.now += 1.0
+        told += narrator.lines(replace(snapshot(0), note=f"next try in {left} s"), None)
+    assert len(told) == 3
 
 
 def test_added_results_are_told_apart_from_what_was_run() -> None:
@@ -99,6 +121,6 @@ def test_a_run_outlives_the_reader_of_its_lines(monkeypatch: pytest.MonkeyPatch)
         raise BrokenPipeError
 
     monkeypatch.setattr("click.echo", broken)
-    display = LineDisplay(Narrator(["loss"], Pace(burst=9, every_s=1.0)))
+    display = LineDisplay(Narrator(["loss"], Pace(burst=9, every_s=1.0), SILENT))
     display(snapshot(1, best=0), ended(0))
     display(snapshot(2, best=0), ended(1))
