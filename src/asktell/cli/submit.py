@@ -19,7 +19,7 @@ from asktell.cli.options import (
     site_option,
     trials_option,
 )
-from asktell.cli.output import count, echo_facts
+from asktell.cli.output import echo_facts
 
 if TYPE_CHECKING:
     from asktell.config import StudyConfig
@@ -101,9 +101,9 @@ def echo_plan(config: StudyConfig, directory: Path, system: str = "") -> None:
 
     directory = directory.absolute()
     if config.cluster.is_batch:
-        _echo_script(
-            f"workers: {count(config.cluster.jobs, 'job')} like this one", job_script(config, directory)
-        )
+        kind = "step of the driver's job" if config.cluster.single_allocation else "job"
+        title = f"workers, {config.cluster.jobs} of them, each a {kind}"
+        _echo_script(title, job_script(config, directory))
     if system:
         _echo_script("driver", driver_script(config, StudyDirectory(directory), system))
     if not (config.cluster.is_batch or system):
