@@ -94,7 +94,7 @@ DEATHS: Rules = (
     (r"oom.?kill|out of memory", "ask for more: cluster.memory"),
     (
         r"command not found|No such file or directory|Permission denied",
-        "the log shows which line of cluster.prologue, or which path, it is",
+        "the log shows whether it is a line of cluster.prologue, or cluster.python",
     ),
 )
 """What a job's log says of its end."""
