@@ -23,7 +23,7 @@ from asktell.cli.options import (
     study_argument,
     trials_option,
 )
-from asktell.cli.output import assignments, count, duration, echo_facts
+from asktell.cli.output import assignments, count, duration, echo_facts, note
 from asktell.cli.submit import echo_plan
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def resume(
 @click.command()
 @study_argument
 @click.option(
-    "--wait", is_flag=True, help="Return when the driver has ended (after a minute, say that it has not)."
+    "--wait", is_flag=True, help="Return when the driver has ended (after some minutes, say that it has not)."
 )
 def stop(study: Path, wait: bool) -> None:
     """Ask a study's driver to end, from any node.
@@ -129,6 +129,7 @@ def stop(study: Path, wait: bool) -> None:
     It ends as by Ctrl-C: running trials are left for the next session. A driver's job that waits in
     the queue is cancelled.
     """
+    from asktell.cluster.queues import QueueSilent
     from asktell.config import from_resolved
     from asktell.journal import Segment, holder
     from asktell.overview import HOLDER_TTL_S
@@ -145,7 +146,10 @@ def stop(study: Path, wait: bool) -> None:
     segment.append(StopRequested(time.time()))
     segment.close()
     click.echo(f"asked process {driver.pid} on {driver.host} to stop; go on with {resume_hint(study)}")
-    _cancel_drivers(directory, study, running=False)
+    try:
+        _cancel_drivers(directory, study, running=False)
+    except QueueSilent as error:  # a successor that waits there finds out by itself
+        note(f"whether a successor waits in the queue is not known here: {error}")
     most_s = _MOST_BATCH_WAIT_S if from_resolved(directory.config).cluster.is_batch else _MOST_WAIT_S
     until = time.monotonic() + most_s
     while wait and holder(folder, ttl_s=HOLDER_TTL_S) == driver:
@@ -163,7 +167,7 @@ def resume_hint(study: Path, option: str = "") -> str:
 
 
 def _cancel_drivers(directory: StudyDirectory, shown: Path, *, running: bool) -> None:
-    """Cancel driver jobs that have not taken the study (yet), and say so."""
+    """Cancel the driver's jobs that wait, or with `running` all of them, and say so."""
     from asktell.submission import cancel_drivers
 
     jobs = cancel_drivers(directory, running=running)
