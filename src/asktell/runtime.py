@@ -4,11 +4,11 @@
     t  (n,) logarithms of durations in seconds, standardised where a process is fitted to them
     z  (n,) leave-one-out errors of t in units of their predicted standard deviation
 
-Below `FEW` finished trials the prediction is the same for all points: median and spread of what was
-seen, widened by Student's t. From then on it is a Gaussian process of log-duration over the
-parameters, whose quantiles are widened until the leave-one-out errors are covered, as runtimes have
-heavier tails than the process believes. An attempt that was cut off enters with the mean of what it
-may have become: at least so long.
+Below `FEW` finished trials, and where parameters say little, the prediction is the same for all
+points: mean and spread of what was seen, widened by Student's t. Otherwise it is a Gaussian process of
+log-duration over the parameters, whose quantiles are widened until the leave-one-out errors are
+covered, as runtimes have heavier tails than the process believes. An attempt that was cut off enters
+with the mean of what it may have become: at least so long.
 
 Everything is a function of the history, in its order: a resumed study predicts what an unbroken one
 would. The history is looked at when it has grown by a fifth, which keeps refits rare.
@@ -24,8 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.special import log_ndtr, stdtrit
+from threadpoolctl import threadpool_limits
 
 from asktell.optimize.surrogate import Conditioner, Features, Kernel, Posterior, fit
+from asktell.optimize.surrogate.fit import COARSE
 from asktell.space import Space
 from asktell.trial import Params
 
@@ -44,6 +46,7 @@ SHORT = 0.25
 _RECENT = 60
 _PRIOR_SPREAD, _PRIOR_WEIGHT = 0.25, 4.0  # of log-durations: what is expected before much was seen
 _LEAST_SPREAD = 0.02
+_UNEXPLAINED = 0.7  # share of the variance that parameters leave: beyond, they are not looked at
 _SHORTEST_S = 1e-3
 _SEED = 0
 
@@ -67,25 +70,30 @@ class Attempt:
 
 
 class RuntimeModel:
-    """Parameters → duration with uncertainty. space: None where points tell nothing of runtimes."""
+    """Parameters → duration with uncertainty. space: None where points tell nothing of runtimes.
+
+    version: how much of the history is looked at; predictions change only with it.
+    """
 
     def __init__(self, space: Space | None = None) -> None:
+        self.version = 0
         self._space = space
         self._attempts: list[Attempt] = []
         self._fitted: _Fit | None = None
 
-    @property
-    def version(self) -> int:
-        """Changes whenever predictions may."""
-        return _milestone(len(self._attempts))
-
     def add(self, params: Params, duration_s: float) -> None:
         """This point took so long."""
-        self._attempts.append(Attempt(params, _log(duration_s), is_cut=False))
+        self._append(Attempt(params, _log(duration_s), is_cut=False))
 
     def add_censored(self, params: Params, at_least_s: float) -> None:
         """This point was cut off after so long."""
-        self._attempts.append(Attempt(params, _log(at_least_s), is_cut=True))
+        self._append(Attempt(params, _log(at_least_s), is_cut=True))
+
+    def _append(self, attempt: Attempt) -> None:
+        self._attempts.append(attempt)
+        n = len(self._attempts)
+        if n <= FEW or n >= math.ceil(1.2 * self.version):
+            self.version = n
 
     def estimate(self, params: Params) -> Runtime | None:
         """What a trial at this point will take; None before any has finished."""
@@ -98,9 +106,10 @@ class RuntimeModel:
         return found.short_s if found is not None else None
 
     def _fit(self) -> _Fit | None:
-        version = self.version
-        if self._fitted is None or self._fitted.version != version:
-            self._fitted = _fit(self._space, self._attempts[:version], version)
+        if self._fitted is None or self._fitted.version != self.version:
+            # More threads are slower at these sizes, and change the last bits.
+            with threadpool_limits(1):
+                self._fitted = _fit(self._space, self._attempts[: self.version], self.version)
         return self._fitted
 
 
@@ -152,8 +161,8 @@ def _pooled(attempts: Sequence[Attempt], version: int) -> _Fit:
     late = [item.log_s for item in attempts if item.is_cut and item.log_s > t.max()]
     t = np.append(t, late)
     n = len(t)
-    mean = float(np.median(t))
-    squares = _PRIOR_WEIGHT * _PRIOR_SPREAD**2 + float(((t - t.mean()) ** 2).sum())
+    mean = float(t.mean())
+    squares = _PRIOR_WEIGHT * _PRIOR_SPREAD**2 + float(((t - mean) ** 2).sum())
     freedom = _PRIOR_WEIGHT + n - 1
     spread = math.sqrt(squares / freedom * (1 + 1 / n))
     width = float(stdtrit(freedom, 1 - TAIL))
@@ -169,11 +178,16 @@ def _over_space(space: Space, attempts: Sequence[Attempt], version: int) -> _Fit
     seen = (float(t.min()) - spread, float(t.max()) + spread)
     t = (t - mean) / spread
     least = _LEAST_SPREAD / spread
-    surface = _Surface(space, unit[~is_cut], t[~is_cut], least)
+    kernel = _kernel(space, unit[~is_cut], t[~is_cut])
+    surface = _Surface(space, kernel, unit[~is_cut], t[~is_cut], least)
+    error, _ = surface.left_out()
+    if float((error**2).mean()) > _UNEXPLAINED:
+        return _pooled(attempts, version)
     if is_cut.any():
         t[is_cut] = _beyond(t[is_cut], *surface.at(unit[is_cut]))
-        surface = _Surface(space, unit, t, least)
-    z = surface.left_out()
+        surface = _Surface(space, kernel, unit, t, least)
+    error, std = surface.left_out()
+    z = error / std
     # The hyperparameters were fitted to the same points, so their errors look smaller than they are.
     freedom = max(len(z) - space.dims - 2.0, 2.0)
     scale = math.sqrt((_PRIOR_WEIGHT + float(z @ z)) / (_PRIOR_WEIGHT + freedom))
@@ -182,13 +196,17 @@ def _over_space(space: Space, attempts: Sequence[Attempt], version: int) -> _Fit
     return _Fit(version, surface, mean, spread, max(width, -low), max(width, high), seen)
 
 
+def _kernel(space: Space, unit: Array, t: Array) -> Kernel:
+    """Hyperparameters from at most `COARSE` points: finer ones would cost more than they tell here."""
+    features, rows = Features(space), np.linspace(0, len(t) - 1, min(len(t), COARSE)).astype(np.int64)
+    return Kernel(features, fit(features, unit[rows], t[rows], np.random.default_rng(_SEED)))
+
+
 class _Surface:
     """A Gaussian process of standardised log-durations; least: smallest standard deviation of its noise."""
 
-    def __init__(self, space: Space, unit: Array, t: Array, least: float) -> None:
+    def __init__(self, space: Space, kernel: Kernel, unit: Array, t: Array, least: float) -> None:
         self._space = space
-        features = Features(space)
-        kernel = Kernel(features, fit(features, unit, t, np.random.default_rng(_SEED)))
         lower = Conditioner().factor(kernel, kernel.scaled(unit))
         self._posterior = Posterior(kernel, kernel.scaled(unit), lower, t[:, None])
         self._noise = max(kernel.hyper.noise, least**2)
@@ -201,14 +219,17 @@ class _Surface:
         found = self._posterior.predict(unit)
         return found.mean[:, 0], np.sqrt(found.std**2 + self._noise)
 
-    def left_out(self) -> Array:
-        """z: (n,). Rasmussen and Williams (2006), eqs. 5.10-5.12."""
+    def left_out(self) -> tuple[Array, Array]:
+        """Each value's error, predicted from the others, and its predicted standard deviation: (n,) each.
+
+        Rasmussen and Williams (2006), eqs. 5.10-5.12.
+        """
         lower = self._posterior.lower
         inverse = solve_triangular(lower, np.eye(len(lower)), lower=True, check_finite=False)
         precision = (inverse**2).sum(axis=0)
         error = self._posterior.weights[:, 0] / precision
         missing = self._noise - self._posterior.hyper.noise
-        return np.asarray(error / np.sqrt(1 / precision + missing))
+        return error, np.sqrt(1 / precision + missing)
 
 
 def _beyond(cut: Array, mean: Array, std: Array) -> Array:
@@ -223,14 +244,6 @@ def _ends(z: Array) -> Array:
     n = len(z)
     rank = min(n, math.ceil((n + 1) * (1 - TAIL)))
     return np.sort(z)[[n - rank, rank - 1]]
-
-
-def _milestone(n: int) -> int:
-    """The largest size up to `n` at which the history is looked at."""
-    found = min(n, FEW)
-    while (following := math.ceil(1.2 * found)) <= n and found >= FEW:
-        found = following
-    return found
 
 
 def _chosen(n: int) -> NDArray[np.int64]:
