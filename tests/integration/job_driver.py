@@ -1,6 +1,7 @@
 """A driver in a process of its own, reduced to its scheduler: `job_driver.py DIR SESSION`.
 
 Reads commands, one a line, and answers each with a line of JSON:
+    hello       "ok"
     wait N      until N workers are there; [{"name", "job", "ends_at"}, ...]
     submit N    trial N to the first worker; "ok"
     result N    its report
@@ -48,7 +49,7 @@ def main() -> None:
         answer: object = "ok"
         match command:
             case "wait":
-                client.wait_for_workers(int(argument))
+                client.wait_for_workers(int(argument), timeout=60)
                 states = cluster.scheduler.workers.values()
                 answer = [{"name": state.name, **state.extra["asktell"]} for state in states]
             case "submit":
@@ -58,7 +59,10 @@ def main() -> None:
             case "result":
                 answer = futures.pop(int(argument)).result()
             case "release":
-                client.retire_workers(list(cluster.scheduler.workers))
+                while workers := list(cluster.scheduler.workers):
+                    # dask keeps a worker that holds a result; ours are forgotten a moment after they are read.
+                    client.retire_workers(workers)
+                    time.sleep(0.05)
             case "hand-over":
                 rendezvous.hand_over(directory, time.time() + 60)
                 client.close()

@@ -17,7 +17,7 @@ from typing import Any
 
 import dask.config
 from distributed import Security, Worker
-from distributed.comm.addressing import get_address_host
+from distributed.comm.addressing import get_address_host, get_address_host_port
 from distributed.comm.core import connect
 from distributed.utils import get_ip, get_ip_interface
 
@@ -136,6 +136,10 @@ class Slot:
 
     async def _knock(self, address: str) -> None:
         """Raises OSError if nobody answers who shows the study's certificate."""
+        # dask tries again for all of the time, where nobody listens too.
+        connection = asyncio.open_connection(*get_address_host_port(address))
+        _, writer = await asyncio.wait_for(connection, KNOCK_S)
+        writer.close()
         comm = await connect(address, timeout=KNOCK_S, **self._security.get_connection_args("worker"))
         await comm.close()
 
