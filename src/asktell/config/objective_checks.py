@@ -62,6 +62,9 @@ def _check_call(evaluate: EvaluateConfig, inputs: _Inputs) -> Iterator[Fault]:
     if evaluate.isolation == "none" and (evaluate.timeout_s or evaluate.memory_bytes):
         message = "none can keep neither timeout nor memory limit"
         yield Fault(("evaluate", "isolation"), message, "use fork or fresh, or drop the limits")
+    if evaluate.isolation == "none" and evaluate.checkpoint_signal is not None:
+        message = "none has no process that a checkpoint_signal could reach"
+        yield Fault(("evaluate", "isolation"), message, "use fork or fresh, or drop the signal")
     file = evaluate.folder / (module if is_file else f"{module.replace('.', '/')}.py")
     if file.is_file():
         yield from _check_function(file, function, inputs)

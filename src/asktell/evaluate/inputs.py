@@ -197,15 +197,18 @@ def study_environment(
 def _for_steps(environment: Mapping[str, str], resources: Resources) -> dict[str, str]:
     """The environment of a SLURM job, such that `srun` in it starts at once.
 
-    One memory variable makes concurrent steps wait for each other, two of them (one is an outer job's) are
-    refused; without any, a step may use what its job has. A step in a step waits for ever unless they
-    may overlap.
+    A memory variable, or a step that takes every core, makes the trials of one job wait for each other;
+    two memory variables (one is an outer job's) are refused. Without any, a step may use what its job has.
+    A step in a step waits for ever unless they may overlap. Seen with SLURM 22.05.
     """
-    memory = [name for name in _STEP_MEMORY if name in environment]
-    is_hindrance = resources.launcher is not None or len(memory) > 1
-    overlap = {"SLURM_OVERLAP": "1"} if "SLURM_STEP_ID" in environment else {}
-    kept = {key: value for key, value in environment.items() if not (is_hindrance and key in memory)}
-    return overlap | kept
+    memory = {name for name in _STEP_MEMORY if name in environment}
+    dropped = memory if resources.launcher is not None or len(memory) > 1 else set()
+    options = {}
+    if resources.launcher is not None and "SLURM_JOB_ID" in environment:
+        options["SLURM_EXACT"] = "1"
+    if "SLURM_STEP_ID" in environment:
+        options["SLURM_OVERLAP"] = "1"
+    return options | {name: value for name, value in environment.items() if name not in dropped}
 
 
 def attempt_environment(

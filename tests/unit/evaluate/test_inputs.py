@@ -113,7 +113,7 @@ def test_ranks_get_a_thread_each_and_the_trial_its_cores() -> None:
     ("found", "launcher", "kept"),
     [
         ({"SLURM_MEM_PER_NODE"}, None, {"SLURM_MEM_PER_NODE"}),
-        ({"SLURM_MEM_PER_NODE"}, "srun -n {cpus}", set()),
+        ({"SLURM_MEM_PER_NODE"}, "srun -n {cpus}", {"SLURM_EXACT"}),
         ({"SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU"}, None, set()),
         ({"SLURM_STEP_ID"}, None, {"SLURM_STEP_ID", "SLURM_OVERLAP"}),
     ],
