@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from batch_studies import BatchStudy
+from batch_studies import BatchStudy, run
 
 DRIVER = {"memory": "700MB", "walltime": "10min", "warn_before": "30s"}
 
@@ -46,7 +46,7 @@ def test_a_driver_hands_over_to_its_successor_and_no_trial_runs_twice(slurm_stud
     slurm_study.hold()
     first = submit(slurm_study)
     slurm_study.until(lambda: len(slurm_study.evaluations()) == 2)
-    slurm_study.command("scancel", "--signal=USR1", "--batch", first)
+    run("scancel", "--signal=USR1", "--batch", first)
     slurm_study.until(lambda: "handed over" in log(slurm_study, first))
     slurm_study.release()
     slurm_study.until(slurm_study.is_gone)
@@ -77,3 +77,27 @@ def test_a_driver_that_waits_can_be_stopped_and_is_not_doubled(slurm_study: Batc
     assert job in slurm_study.output
     assert job in slurm_study.tell("stop", str(slurm_study.directory))
     slurm_study.until(slurm_study.is_gone)
+
+
+def test_driver_and_workers_share_one_allocation(slurm_study: BatchStudy) -> None:
+    slurm_study.write(trials=6, jobs=2, single_allocation=True, driver=DRIVER)
+    slurm_study.hold()
+    job = submit(slurm_study)
+    slurm_study.until(lambda: len(slurm_study.evaluations()) == 2)
+    assert list(slurm_study.jobs()) == [job]
+    slurm_study.release()
+    slurm_study.until(slurm_study.is_gone)
+    assert state(slurm_study) == "done", log(slurm_study, job)
+
+
+def test_a_chain_of_drivers_on_pbs(pbs_study: BatchStudy) -> None:
+    pbs_study.write(trials=4, jobs=1, driver=DRIVER)
+    pbs_study.hold()
+    first = submit(pbs_study)
+    pbs_study.until(lambda: len(pbs_study.evaluations()) == 1)
+    run("scancel", "--signal=USR1", "--batch", first)
+    pbs_study.until(lambda: "handed over" in log(pbs_study, first))
+    pbs_study.release()
+    pbs_study.until(pbs_study.is_gone)
+    assert state(pbs_study) == "done", log(pbs_study, links(pbs_study)[-1])
+    assert sorted(item.trial for item in pbs_study.evaluations()) == [0, 1, 2, 3]
