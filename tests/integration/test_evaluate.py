@@ -123,6 +123,7 @@ def hasty(mark: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench
         ("uses_memory_in_children", Cause.OUT_OF_MEMORY, "more than its limit of 300 MB"),
         ("kills_supervisor", Cause.WORKER_LOST, "supervisor was killed"),
         ("is_preempted", Cause.WORKER_LOST, "signal to its job"),
+        ("warns_everybody", Cause.NONE, ""),
         ("talks", Cause.NONE, ""),
         ("leaves_daemon", Cause.NONE, ""),
         ("forks_and_both_return", Cause.NONE, ""),

@@ -170,6 +170,16 @@ def is_preempted(x):
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def warns_everybody(x):
+    """Some batch systems send their warning to every process of a job."""
+    with open(f"/proc/{os.getppid()}/stat") as file:
+        launcher = int(file.read().rpartition(")")[2].split()[1])
+    for pid in (os.getppid(), launcher):
+        os.kill(pid, signal.SIGUSR1)
+        os.kill(pid, signal.SIGUSR2)
+    return x
+
+
 def tells_environment(x):
     return {
         "y": float(os.environ["ASKTELL_TRIAL"]),

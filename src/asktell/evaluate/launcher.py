@@ -24,7 +24,7 @@ import threading
 import time
 
 from asktell.evaluate import tree
-from asktell.evaluate.supervisor import CONTROL_FD, Call, supervise
+from asktell.evaluate.supervisor import CONTROL_FD, USER_SIGNALS, Call, supervise
 
 MESSAGE = struct.Struct("=q")
 
@@ -33,6 +33,8 @@ def main() -> None:
     """Entry point. argv[2]: JSON with `patience_s` and, for a template, `target` and `folder`."""
     options = json.loads(sys.argv[2])
     control = socket.socket(fileno=int(os.environ.pop(CONTROL_FD)))
+    for number in USER_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     call = None
     if "target" in options:
         from asktell.evaluate import child

@@ -35,6 +35,8 @@ CONTROL_FD = "ASKTELL_CONTROL_FD"
 _MEMORY_POLL_S = 0.25
 _OWN_SIGNAL_WAIT_S = 0.25
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+USER_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
+"""Some batch systems warn every process of a job by one of them; only evaluations are meant."""
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # programs do not expect to inherit that
 
 
@@ -219,6 +221,9 @@ class _Supervisor:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, *_ENDING_SIGNALS):
                 signal.signal(number, signal.SIG_DFL)
+            for number in USER_SIGNALS:
+                if signal.getsignal(number) is signal.SIG_IGN:  # else the function's module has a handler
+                    signal.signal(number, signal.SIG_DFL)
             for target, source in enumerate((os.open(os.devnull, os.O_RDONLY), *outputs)):
                 os.dup2(source, target)
             if request.directory:
