@@ -70,7 +70,7 @@ def schema() -> None:
 def check(
     file: Path, overrides: tuple[str, ...], site: Path | None, one: bool, on_cluster: bool, as_json: bool
 ) -> None:
-    """Validate a study file, show what it means and what it will take.
+    """Validate a study file, show what it means and will take.
 
     With batch jobs, the script of one of them too. Nothing is evaluated, unless --one is given, and
     nothing is submitted, unless --cluster is.

@@ -81,7 +81,7 @@ def simulate(
     crash_every_s: float | None,
     **options: Any,
 ) -> None:
-    """Play studies on a virtual clock, and compare schedules, engines and numbers of workers.
+    """Compare schedules, engines and workers on a virtual clock.
 
     PROBLEM: a test function, a study file (a random function over its space stands in for its objective)
     or a study's directory (a surrogate of its results does).
