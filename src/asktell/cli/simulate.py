@@ -38,7 +38,7 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(str(error)) from None
 
 
-@click.command()
+@click.command(context_settings={"show_default": True})
 @click.argument("problem")
 @click.option("--engine", "engines", default="gp", callback=_several, help="Engines: gp,skopt,random.")
 @click.option(
