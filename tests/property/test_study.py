@@ -24,7 +24,22 @@ from asktell.records import (
     decode,
     encode,
 )
-from asktell.study import Ask, Budget, Finish, Rules, Schedule, ScheduleKind, StudyMachine, Submit, replay
+from asktell.runtime import RuntimeModel
+from asktell.study import (
+    POLICIES,
+    Ask,
+    Budget,
+    Finish,
+    Policy,
+    Release,
+    Rules,
+    Schedule,
+    ScheduleKind,
+    StudyMachine,
+    Submit,
+    Warn,
+    replay,
+)
 from asktell.trial import Cause, Origin, Outcome, Status, Trial
 
 KINDS = st.sampled_from(
@@ -38,8 +53,15 @@ KINDS = st.sampled_from(
 )
 
 
+LIFE_S = 40.0
+"""Of a batch job, where an event takes a second: some trials end, and some are cut off."""
+
+
 class Driver:
-    """A loop without a disk: carries out what the machine says and keeps the journal in a list."""
+    """A loop without a disk: carries out what the machine says and keeps the journal in a list.
+
+    adrift: attempts whose end is not known yet: their slot left, or they outlived an earlier driver.
+    """
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -47,16 +69,20 @@ class Driver:
         self.clock = 0.0
         self.finished: Finish | None = None
         self.on_slots: dict[str, list[tuple[int, int]]] = {}
+        self.adrift: list[tuple[int, int]] = []
         self.n_slots = 0
         self.restart()
 
-    def restart(self) -> None:
-        """The driver dies and another one replays; local workers die with it."""
-        self.machine = replay(self.rules, self.journal)
+    def restart(self, n_spared: int = 0) -> None:
+        """The driver dies and another one replays; local workers die with it, a few in batch jobs do not."""
+        self.machine = replay(self.rules, self.journal, RuntimeModel())
+        spare = sorted(self.machine.running)[:n_spared]
         self.on_slots.clear()
         self.finished = None
         self.commit([Opened(token=1, at=self.tick())])
-        self.commit(self.machine.abandon(self.tick()))
+        self.commit(self.machine.abandon(self.tick(), spare))
+        self.adrift = sorted(self.machine.running)
+        assert self.adrift == spare
         self.act()
 
     def tick(self) -> float:
@@ -87,19 +113,34 @@ class Driver:
                             [Submitted(number, attempt, slot, self.tick(), token=f"{number}/{attempt}")]
                         )
                         self.on_slots[slot].append((number, attempt))
+                    case Release(slot):
+                        assert not self.on_slots.pop(slot), "released a slot that has something to do"
+                        self.machine.done(command)
+                    case Warn():
+                        self.machine.done(command)
                     case Finish():
                         self.finished = command
                         return
 
-    def join(self) -> None:
+    def join(self, life_s: float | None = None) -> None:
+        """A local slot, or one in a batch job that ends."""
         self.n_slots += 1
         slot = f"slot-{self.n_slots}"
         self.on_slots[slot] = []
-        self.happen(SlotJoined(slot))
+        if life_s is None:
+            self.happen(SlotJoined(slot))
+        else:
+            self.happen(SlotJoined(slot, job=f"job-{slot}", ends_at=self.clock + life_s))
 
-    def leave(self, slot: str) -> None:
-        del self.on_slots[slot]
-        self.happen(SlotLeft(slot))
+    def leave(self, slot: str, *, losses_follow: bool = False) -> None:
+        tasks = self.on_slots.pop(slot)
+        if losses_follow:
+            self.adrift += tasks
+        self.happen(SlotLeft(slot, losses_follow=losses_follow))
+
+    def explain(self, cause: Cause) -> None:
+        """What became of the first of those that are adrift."""
+        self.happen(TaskLost(*self.adrift.pop(0), cause=cause))
 
     def end(self, slot: str, outcome: Outcome) -> None:
         self.happen(_report(self.on_slots[slot].pop(0), outcome))
@@ -132,9 +173,22 @@ OUTCOMES = st.sampled_from(
         Outcome(Status.FAILED, Cause.WORKER_LOST, "the supervisor was killed"),
     ]
 )
+CAUSES = sorted(POLICIES)
+STEP_NAMES = [
+    "join",
+    "batch",
+    "leave",
+    "vanish",
+    "explain",
+    "harvest",
+    "lose",
+    "again",
+    "restart",
+    *["end"] * 4,
+]
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["join", "end", "end", "end", "leave", "lose", "again", "restart"]),
+        st.sampled_from(STEP_NAMES),
         st.integers(0, 7),
         OUTCOMES,
     ),
@@ -142,24 +196,46 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(schedule=KINDS, retries=st.integers(0, 2), steps=STEPS)
+@settings(max_examples=200, deadline=None)
+@given(
+    schedule=KINDS,
+    retries=st.integers(0, 2),
+    policies=st.dictionaries(st.sampled_from(CAUSES), st.sampled_from(Policy), max_size=3),
+    steps=STEPS,
+)
 def test_any_order_of_events_keeps_the_promises(
-    schedule: Schedule, retries: int, steps: list[tuple[str, int, Outcome]]
+    schedule: Schedule,
+    retries: int,
+    policies: dict[Cause, Policy],
+    steps: list[tuple[str, int, Outcome]],
 ) -> None:
     trials = 9
-    rules = Rules({"y": 1}, schedule=schedule, budget=Budget(trials=trials), retries=retries)
+    rules = Rules(
+        {"y": 1},
+        schedule=schedule,
+        budget=Budget(trials=trials),
+        retries=retries,
+        policies={**POLICIES, **policies},
+        walltime_s=LIFE_S,
+    )
     driver = Driver(rules)
     heard: list[TaskEnded] = []
     for step, pick, outcome in steps:
         busy = [slot for slot, tasks in driver.on_slots.items() if tasks]
+        slots = sorted(driver.on_slots)
         match step:
-            case "join" if len(driver.on_slots) < 4:
+            case "join" if len(slots) < 4:
                 driver.join()
+            case "batch" if len(slots) < 4:
+                driver.join(LIFE_S)
             case "restart":
-                driver.restart()
-            case "leave" if driver.on_slots:
-                driver.leave(sorted(driver.on_slots)[pick % len(driver.on_slots)])
+                driver.restart(n_spared=pick % 3)
+            case "leave" | "vanish" if slots:
+                driver.leave(slots[pick % len(slots)], losses_follow=step == "vanish")
+            case "explain" if driver.adrift:
+                driver.explain(CAUSES[pick % len(CAUSES)])
+            case "harvest" if driver.adrift:
+                driver.happen(_report(driver.adrift.pop(0), outcome))
             case "lose" if busy:
                 driver.lose(busy[pick % len(busy)])
             case "end" if busy:
@@ -182,11 +258,15 @@ def _drain(driver: Driver) -> None:
     if driver.finished is not None and not driver.finished.done:
         driver.restart()  # too many losses in a row
     while driver.finished is None:
-        if not driver.on_slots:
+        if driver.adrift:
+            driver.explain(Cause.NODE_FAILURE)
+        elif not driver.on_slots:
             driver.join()
         for slot in [slot for slot, tasks in driver.on_slots.items() if tasks]:
-            if driver.finished is None:
+            if driver.finished is None and driver.on_slots.get(slot):
                 driver.end(slot, Outcome(Status.COMPLETED, values={"y": 0.0}))
+        if driver.finished is None and not any(driver.on_slots.values()):
+            driver.join()
 
 
 def _check(driver: Driver, trials: int) -> None:
@@ -196,11 +276,18 @@ def _check(driver: Driver, trials: int) -> None:
     assert len(machine.trials) <= trials
     open_numbers = [number for number, state in machine.trials.items() if not state.status.is_terminal]
     assert open_numbers == list(machine._open)
-    loads = Counter(task.slot for task in machine.running.values())
+    adrift = set(driver.adrift)
+    loads = Counter(task.slot for key, task in machine.running.items() if key not in adrift)
+    assert sum(loads.values()) == sum(map(len, driver.on_slots.values())) or driver.finished is not None
     assert all(load <= machine.rules.schedule.depth for load in loads.values())
     if driver.finished is None and machine.rules.schedule.kind is ScheduleKind.ASYNC:
-        idle = [slot for slot in machine.slots if loads[slot] == 0]
-        assert not idle or machine.n_counted == trials, "a slot idles while budget is left"
+        waiting = [state for state in machine.trials.values() if state.status is Status.WAITING]
+        idle = [slot for slot in machine.slots.values() if loads[slot.slot] == 0]
+        is_full = len(waiting) >= machine.rules.schedule.width
+        assert not idle or machine.n_counted == trials or is_full, "a slot idles while budget is left"
+        assert not waiting or all(slot.ends_at is not None for slot in idle), "a trial waits beside a slot"
+        if machine.n_counted == trials:
+            assert not any(slot.job for slot in idle), "a job is kept for nothing"
     if machine.rules.schedule.kind is ScheduleKind.SEQUENTIAL:
         assert len(open_numbers) <= 1
     if machine.rules.schedule.kind is ScheduleKind.HYBRID:
