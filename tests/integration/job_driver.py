@@ -3,6 +3,8 @@
 Reads commands, one a line, and answers each with a line of JSON:
     hello       "ok"
     wait N      until N workers are there; [{"name", "job", "ends_at"}, ...]
+    address     the scheduler's
+    workers     their addresses
     submit N    trial N to the first worker; "ok"
     result N    its report
     release     let all workers go; "ok"
@@ -52,6 +54,10 @@ def main() -> None:
                 client.wait_for_workers(int(argument), timeout=60)
                 states = cluster.scheduler.workers.values()
                 answer = [{"name": state.name, **state.extra["asktell"]} for state in states]
+            case "address":
+                answer = cluster.scheduler_address
+            case "workers":
+                answer = list(cluster.scheduler.workers)
             case "submit":
                 number = int(argument)
                 task = Task(number, 0, {"x": 0.5, "y": 0.25}, f"token-{session}")
@@ -60,7 +66,7 @@ def main() -> None:
                 answer = futures.pop(int(argument)).result()
             case "release":
                 while workers := list(cluster.scheduler.workers):
-                    # dask keeps a worker that holds a result; ours are forgotten a moment after they are read.
+                    # dask keeps a worker that holds a result, and forgets a future a moment after us.
                     client.retire_workers(workers)
                     time.sleep(0.05)
             case "hand-over":

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class Slot:
     async def run(self) -> int:
         """Live; the exit code of this process."""
         BENCHES.job = self._plan.job
-        choose_gpus(self._cluster, self._plan)
+        choose_gpus(os.environ, self._cluster, self._plan)
         if self._ends_at is not None:
             os.environ[ENDS_AT] = str(self._ends_at)
         self._listen()
@@ -222,15 +223,15 @@ class Slot:
             await asyncio.sleep(0.05)
 
 
-def choose_gpus(cluster: ClusterConfig, plan: Plan) -> None:
+def choose_gpus(environ: MutableMapping[str, str], cluster: ClusterConfig, plan: Plan) -> None:
     """Leave each slot of a job the GPUs that are its own."""
     count = cluster.gpus_per_trial
     if plan.workers < 2 or not count:
         return
     for name in GPU_VARIABLES:
-        devices = [device for device in os.environ.get(name, "").split(",") if device]
+        devices = [device for device in environ.get(name, "").split(",") if device]
         if devices:
-            os.environ[name] = ",".join(devices[plan.number * count : (plan.number + 1) * count])
+            environ[name] = ",".join(devices[plan.number * count : (plan.number + 1) * count])
 
 
 def main() -> int:

@@ -1,0 +1,44 @@
+"""What a worker does without its driver, and which GPUs are its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from asktell.cluster.rendezvous import Rendezvous
+from asktell.config import ClusterConfig
+from asktell.job.afterwards import Step, next_step
+from asktell.job.crew import Plan
+from asktell.job.slot import choose_gpus
+
+MINE = Rendezvous("tls://10.0.0.1:1", 3)
+
+
+@pytest.mark.parametrize(
+    ("present", "step"),
+    [
+        (None, Step.LEAVE),  # the driver has ended, and said so
+        (MINE, Step.KNOCK),  # it was killed, or only the connection is broken
+        (Rendezvous(MINE.address, 3, successor_until=1e9), Step.WAIT),
+        (Rendezvous("tls://10.0.0.2:1", 4), Step.JOIN),
+        (Rendezvous("tls://10.0.0.2:1", 4, successor_until=1e9), Step.WAIT),  # and that one goes already
+    ],
+)
+def test_a_worker_without_its_driver_does_what_the_study_says(present: Rendezvous | None, step: Step) -> None:
+    assert next_step(MINE, present) is step
+
+
+@pytest.mark.parametrize(
+    ("gpus", "workers", "visible", "expected"),
+    [
+        (1, 2, "0,1", ["0", "1"]),
+        (2, 2, "GPU-a,GPU-b,GPU-c,GPU-d", ["GPU-a,GPU-b", "GPU-c,GPU-d"]),
+        (1, 1, "0,1", ["0,1"]),
+        (0, 2, "0,1", ["0,1", "0,1"]),
+    ],
+)
+def test_slots_of_one_job_share_its_gpus(gpus: int, workers: int, visible: str, expected: list[str]) -> None:
+    cluster = ClusterConfig(kind="slurm", gpus_per_trial=gpus)
+    for number in range(workers):
+        environ = {"CUDA_VISIBLE_DEVICES": visible}
+        choose_gpus(environ, cluster, Plan("s", "a", "n", workers, 1.0, "/tmp", number=number))
+        assert environ == {"CUDA_VISIBLE_DEVICES": expected[number]}
