@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SIGKILL to the driver's job while trials of up to 60 s run: their workers finish them, the next driver takes the
 # results, nothing is evaluated twice. Takes some 4 minutes.
-#   PYTHON=.venv/bin/python hpc/acceptance/killed-driver.sh
+#   PYTHON=.venv/bin/python hpc/acceptance/killed-driver.sh [--set KEY=VALUE ...]
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/checks.sh"
 
 study=killed trials=12
 has_begun() { [ "$(wc -l <"$study/evaluations")" -ge "$1" ]; }
 asktell submit study.yaml --dir "$study" --set "name=$study" --trials "$trials" --set cluster.walltime=15min \
-  --set cluster.driver.memory=400MB
+  --set cluster.driver.memory=400MB "$@"
 until_true 120 has_begun 4
 driver=$(ls "$study"/logs/driver-job-*.log | sed 's/.*driver-job-\(.*\)\.log/\1/')
 scancel --signal=KILL --full "$driver"

@@ -17,7 +17,7 @@ def test_evaluation_goes_on_in_the_next_job(slurm_study: BatchStudy) -> None:
         warn_before="15s",
     )
     assert study.run().wait(240) == 0, study.account()
-    assert [item.event for item in study.evaluations("saved")] == ["saved"]
+    assert {(item.trial, item.attempt) for item in study.evaluations("saved")} == {(0, 0)}
     lost, ended = study.attempts(0)
     assert (lost["cause"], ended["end"]) == ("walltime", "completed")
     assert lost["job"] != ended["job"]
