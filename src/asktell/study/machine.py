@@ -43,13 +43,11 @@ from asktell.study.placement import Place, Placement, places
 from asktell.study.results import schema_of, what_is_wrong, without_bytes
 from asktell.study.rules import Policy, Rules, ScheduleKind, is_feasible
 from asktell.study.state import TrialState
+from asktell.study.streaks import Streaks
 from asktell.trial import Cause, Origin, Outcome, Params, Status
 
 Key = tuple[int, int]
 """(trial number, attempt)"""
-
-MANY_LOSSES = 12
-MANY_FAILURES = 20
 
 
 class StudyMachine:
@@ -74,7 +72,6 @@ class StudyMachine:
         self.slots: dict[str, SlotJoined] = {}
         self.is_exhausted = False
         self.n_lost = 0
-        self._runtime = runtime
         self._placement = Placement(rules, runtime)
         self._spared: frozenset[Key] = frozenset()
         self._ran_s: dict[Key, float] = {}
@@ -86,8 +83,7 @@ class StudyMachine:
         self._last_at = 0.0
         self._heard: set[Key] = set()
         self._tokens: dict[Key, str] = {}
-        self._losses_in_a_row, self._last_loss = 0, ""
-        self._failures_at_first, self._last_failure = 0, ""
+        self._streaks = Streaks()
 
     # ---- what happened -------------------------------------------------------------------------
 
@@ -193,7 +189,7 @@ class StudyMachine:
             case Opened():
                 self._end_session(self._last_at)  # a driver that died is charged up to its last record
                 self._session_at, self.stop_reason = record.at, ""
-                self._losses_in_a_row = self._failures_at_first = 0
+                self._streaks.begin()
             case Closed():
                 self._end_session(record.at)
             case Asked():
@@ -257,34 +253,18 @@ class StudyMachine:
         state.requeues += is_requeue(record)
         if record.cause is Cause.WALLTIME:
             state.ran_s = state.ran_s + ran_s if self.rules.has_checkpoints else max(state.ran_s, ran_s)
-            self._learn(state, state.ran_s, is_cut=True)
+            self._placement.learn(state, Cause.WALLTIME)
         self.n_lost += 1
-        self._losses_in_a_row += record.counts
-        self._last_loss = record.detail
-
-    def _learn(self, state: TrialState, ran_s: float, *, is_cut: bool) -> None:
-        if self._runtime is None or ran_s <= 0:
-            return
-        if is_cut:
-            self._runtime.add_censored(state.trial.params, ran_s)
-        else:
-            self._runtime.add(state.trial.params, ran_s)
-
-    def _hear(self, state: TrialState, outcome: Outcome) -> None:
-        """An attempt reported how it ended. A failed one might have run for longer."""
-        self.busy_s += outcome.duration_s
-        self._losses_in_a_row = 0
-        before_s = state.ran_s if self.rules.has_checkpoints else 0.0
-        is_cut = outcome.cause in (Cause.OBJECTIVE_ERROR, Cause.OUT_OF_MEMORY)
-        if outcome.duration_s > 0:
-            self._learn(state, before_s + outcome.duration_s, is_cut=is_cut)
+        self._streaks.lose(record.detail, counts=record.counts)
 
     def _release(self, number: int, attempt: int, outcome: Outcome | None = None) -> None:
         self.running.pop((number, attempt), None)
         state = self.trials[number]
         if outcome is not None and not _is_verdict(outcome):
             self._heard.add((number, attempt))
-            self._hear(state, outcome)
+            self.busy_s += outcome.duration_s
+            self._streaks.hear()
+            self._placement.learn(state, outcome.cause, outcome.duration_s)
         if state.is_open and not any(key[0] == number for key in self.running):
             state.status = Status.WAITING
 
@@ -294,11 +274,7 @@ class StudyMachine:
         self.n_rows += 1
         self._n_ended[outcome.status] = self._n_ended.get(outcome.status, 0) + 1
         del self._open[state.trial.number]
-        if outcome.status is Status.FAILED and not self._n_ended.get(Status.COMPLETED):
-            self._failures_at_first += 1
-            self._last_failure = next(iter(outcome.error.splitlines()), str(outcome.cause))
-        else:
-            self._failures_at_first = 0
+        self._streaks.conclude(outcome, is_first=not self._n_ended.get(Status.COMPLETED))
         if self._is_better(outcome):
             self.best, self._since_best = state.trial.number, 0
         else:
@@ -322,13 +298,13 @@ class StudyMachine:
         """The commands that the state calls for now; empty when there is nothing to do but wait."""
         if self.stop_reason:
             return [Finish(self.stop_reason, done=False)]
-        if reason := self._hopeless():
+        if reason := self._streaks.hopeless(self.rules.schedule.width):
             return [Finish(reason, done=False)]
         waiting = [state for state in self._open.values() if state.status is Status.WAITING]
         warnings: list[Command] = [
-            Warn(state.trial.number, self._too_long(state))
+            Warn(state.trial.number, self._placement.too_long(state))
             for state in waiting
-            if state.trial.number not in self._warned and self._placement.is_too_long(state)
+            if state.trial.number not in self._warned and self._placement.too_long(state)
         ]
         free = self._places()
         submits: list[Command] = [
@@ -347,42 +323,14 @@ class StudyMachine:
             capacity=0 if enough else len(usable),
             left=0 if enough else self._left(),
         )
-        releases = self._releases(
-            free, usable, at, is_enough=bool(enough), n_stuck=0 if count else len(waiting)
-        )
-        return [*warnings, *releases, *([Ask(count)] if count else [])]
-
-    def _releases(
-        self, free: list[Place], usable: list[Place], at: float, *, is_enough: bool, n_stuck: int
-    ) -> list[Command]:
-        """Idle slots that can go: no trial fits them any more, or none will come.
-
-        n_stuck: waiting trials that fit no free slot and must wait for slots with more time, which take
-        the place of as many with too little.
-        """
-        idle = [place for place in free if not place.behind]
-        kept = [place for place in idle if place in usable]
-        going = [place for place in idle if place not in usable]
-        if is_enough:
-            going += [place for place in kept if place.slot.job]
-        else:
-            ending = [place for place in kept if self._placement.left_s(place, at) < math.inf]
-            going += sorted(ending, key=lambda place: self._placement.left_s(place, at))[:n_stuck]
-        return [Release(name) for name in dict.fromkeys(place.slot.slot for place in going)]
-
-    def _too_long(self, state: TrialState) -> str:
-        estimate = self._placement.estimate(state)
-        assert estimate is not None
-        assert self.rules.walltime_s is not None
-        return (
-            f"it is likely to take {estimate.median_s:.0f} s, longer than cluster.walltime "
-            f"({self.rules.walltime_s:.0f} s): it gets a whole job, and fails if that is not enough. "
-            "Give jobs a longer walltime, or let it save checkpoints (evaluate.checkpoint_signal)"
-        )
+        # What waits now fits no free slot, and unless points are asked for these slots, they are of no use.
+        n_stuck = 0 if count else len(waiting)
+        leaving = self._placement.leaving(free, usable, at, is_enough=bool(enough), n_stuck=n_stuck)
+        return [*warnings, *map(Release, leaving), *([Ask(count)] if count else [])]
 
     def wanted_slots(self, at: float) -> int:
         """How many slots are of use from now on."""
-        if self.stop_reason or self._hopeless():
+        if self.stop_reason or self._streaks.hopeless(self.rules.schedule.width):
             return 0
         width = 1 if self.rules.schedule.kind is ScheduleKind.SEQUENTIAL else self.rules.schedule.width
         n_elsewhere = len(self._spared & self.running.keys())
@@ -392,19 +340,6 @@ class StudyMachine:
     def estimate(self, number: int) -> Runtime | None:
         """How long an attempt of this trial is expected to run; None where nothing is known."""
         return self._placement.estimate(self.trials[number])
-
-    def _hopeless(self) -> str:
-        """Why going on would only burn the budget, or ''.
-
-        A full disk or a broken installation loses one attempt after the other, a misspelt name in the
-        objective fails one trial after the other. Each session starts to count anew.
-        """
-        width = self.rules.schedule.width
-        if self._losses_in_a_row >= max(MANY_LOSSES, 3 * width):
-            return f"{self._losses_in_a_row} attempts in a row were lost, the last: {self._last_loss}"
-        if self._failures_at_first >= max(MANY_FAILURES, 3 * width):
-            return f"all of the first {self._failures_at_first} trials failed, the last: {self._last_failure}"
-        return ""
 
     def _places(self) -> list[Place]:
         loads: dict[str, list[TrialState]] = {slot: [] for slot in self.slots}

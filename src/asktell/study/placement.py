@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from asktell.execute.protocol import SlotJoined
 from asktell.runtime import Runtime, RuntimeModel
 from asktell.study.rules import Rules
 from asktell.study.state import TrialState
+from asktell.trial import Cause
 
 MARGIN_S, MARGIN_SHARE = 5.0, 0.02
 """What is kept free at the end of a job: clocks differ, results take their time to be written."""
@@ -50,6 +51,18 @@ class Placement:
         """Note how long a new slot has."""
         if slot.ends_at is not None:
             self._lives.append(slot.ends_at - at)
+
+    def learn(self, state: TrialState, cause: Cause, ran_s: float = 0.0) -> None:
+        """An attempt of this trial ended after `ran_s`; what its walltime cut off before is in its state."""
+        is_whole = cause not in (Cause.WALLTIME, Cause.OBJECTIVE_ERROR, Cause.OUT_OF_MEMORY)
+        if cause is Cause.WALLTIME or (ran_s > 0 and self._rules.has_checkpoints):
+            ran_s += state.ran_s
+        if self._runtime is None or ran_s <= 0:
+            return
+        if is_whole:
+            self._runtime.add(state.trial.params, ran_s)
+        else:  # it might have run for longer
+            self._runtime.add_censored(state.trial.params, ran_s)
 
     def assign(
         self, waiting: Iterable[TrialState], places: Iterable[Place], at: float
@@ -89,6 +102,24 @@ class Placement:
         short_s = self._runtime.short_s() if self._runtime is not None else None
         return left_s < _with_margin(self._least(short_s))
 
+    def leaving(
+        self, free: Iterable[Place], usable: Container[Place], at: float, *, is_enough: bool, n_stuck: int
+    ) -> Sequence[str]:
+        """Idle slots that are of no more use: no trial fits them, or none will come.
+
+        usable: those that are not spent; is_enough: no more points are asked; n_stuck: trials that fit no
+        free slot, and wait for slots with more time, which take the place of as many with too little.
+        """
+        idle = [place for place in free if not place.behind]
+        kept = [place for place in idle if place in usable]
+        going = [place for place in idle if place not in usable]
+        if is_enough:
+            going += [place for place in kept if place.slot.job]
+        else:
+            ending = [place for place in kept if self.left_s(place, at) < math.inf]
+            going += sorted(ending, key=lambda place: self.left_s(place, at))[:n_stuck]
+        return list(dict.fromkeys(place.slot.slot for place in going))
+
     def left_s(self, place: Place, at: float) -> float:
         if place.slot.ends_at is None or not self._rules.is_walltime_aware:
             return math.inf
@@ -127,15 +158,17 @@ class Placement:
             max(0.0, found.median_s - ran_s), max(0.0, found.low_s - ran_s), max(0.0, found.high_s - ran_s)
         )
 
-    def is_too_long(self, state: TrialState) -> bool:
-        """Hardly any attempt of this trial would end within a whole job."""
+    def too_long(self, state: TrialState) -> str:
+        """What to tell people if hardly any attempt of this trial would end within a whole job, or ''."""
         estimate, walltime_s = self.estimate(state), self._rules.walltime_s
+        if not self._rules.is_walltime_aware or self._rules.has_checkpoints:
+            return ""
+        if estimate is None or walltime_s is None or self._least(estimate.low_s) <= walltime_s:
+            return ""
         return (
-            self._rules.is_walltime_aware
-            and not self._rules.has_checkpoints
-            and estimate is not None
-            and walltime_s is not None
-            and self._least(estimate.low_s) > walltime_s
+            f"it is likely to take {estimate.median_s:.0f} s, longer than cluster.walltime "
+            f"({walltime_s:.0f} s): it gets a whole job, and fails if that is not enough. Give jobs a longer "
+            "walltime, or let it save checkpoints (evaluate.checkpoint_signal)"
         )
 
     def is_whole(self, ran_s: float) -> bool:
