@@ -29,7 +29,7 @@ from asktell.cluster.settings import CONFIG
 from asktell.cluster.workers import QuietWorker
 from asktell.config import ClusterConfig, from_resolved
 from asktell.directory import StudyDirectory
-from asktell.errors import ExecutorError
+from asktell.errors import AsktellError, ExecutorError
 from asktell.evaluate.inputs import ENDS_AT
 from asktell.job.afterwards import Step, next_step
 from asktell.job.crew import AGAIN, WARNINGS, Plan
@@ -111,7 +111,7 @@ class Slot:
 
     async def _join(self) -> tuple[Rendezvous, PatientWorker] | None:
         """Become a worker of the driver of the moment; None if there is none for too long."""
-        host = None if self._cluster.interface is None else get_ip_interface(self._cluster.interface)
+        host = address_of(self._cluster.interface)
         until, complaint = time.monotonic() + self._plan.death_timeout_s, ""
         while time.monotonic() < until:
             present = rendezvous.read(self._directory) or Rendezvous(self._plan.address, NO_SESSION)
@@ -223,6 +223,14 @@ class Slot:
             await asyncio.sleep(0.05)
 
 
+def address_of(interface: str | None) -> str | None:
+    """This node's address on a network, None without a wish; raises ExecutorError if it is not on it."""
+    try:
+        return None if interface is None else str(get_ip_interface(interface))
+    except ValueError as error:
+        raise ExecutorError(f"cluster.interface: {error}") from error
+
+
 def choose_gpus(environ: MutableMapping[str, str], cluster: ClusterConfig, plan: Plan) -> None:
     """Leave each slot of a job the GPUs that are its own."""
     count = cluster.gpus_per_trial
@@ -243,7 +251,7 @@ def main() -> int:
     with dask.config.set(CONFIG):
         try:
             return asyncio.run(_live(plan))
-        except (ExecutorError, ValueError) as error:  # a study or an interface that cannot be used
+        except AsktellError as error:
             logger.error("slot %d: %s", plan.number, error)
             return 1
 

@@ -6,9 +6,10 @@ import pytest
 
 from asktell.cluster.rendezvous import Rendezvous
 from asktell.config import ClusterConfig
+from asktell.errors import ExecutorError
 from asktell.job.afterwards import Step, next_step
 from asktell.job.crew import Plan
-from asktell.job.slot import choose_gpus
+from asktell.job.slot import address_of, choose_gpus
 
 MINE = Rendezvous("tls://10.0.0.1:1", 3)
 
@@ -42,3 +43,10 @@ def test_slots_of_one_job_share_its_gpus(gpus: int, workers: int, visible: str, 
         environ = {"CUDA_VISIBLE_DEVICES": visible}
         choose_gpus(environ, cluster, Plan("s", "a", "n", workers, 1.0, "/tmp", number=number))
         assert environ == {"CUDA_VISIBLE_DEVICES": expected[number]}
+
+
+def test_a_network_that_the_node_does_not_have_is_named_with_its_setting_and_those_there_are() -> None:
+    assert address_of(None) is None
+    assert address_of("lo") == "127.0.0.1"
+    with pytest.raises(ExecutorError, match=r"cluster\.interface: 'ib9'.*'lo'"):
+        address_of("ib9")
