@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from asktell.execute.protocol import Task
+from asktell.execute.virtual import VirtualExecutor
 from asktell.run import Study
+from asktell.trial import Cause, Outcome, Status
 
 Cli = Callable[..., Result]
 
@@ -124,3 +128,37 @@ def test_a_scheduler_that_does_not_answer_can_be_replaced(
     done = cli("resume", toy, "--cluster", "tcp://127.0.0.1:9")
     assert done.exit_code == 1
     assert "`asktell resume toy.study --set cluster.address=" in done.stderr
+
+
+def test_what_batch_jobs_ran_and_lost_is_shown(cli: Cli) -> None:
+    batch = "cluster={kind: slurm, jobs: 1, walltime: 10h}"
+    study = Study.create("study.yaml", "batch", overrides=[batch, "constraints=[x < n]"])
+    seen: list[str] = []
+
+    def evaluate(task: Task) -> Outcome:
+        if task.number == 9:
+            seen.extend(cli("status", "batch", *flag).output for flag in ((), ("--json",)))
+        return Outcome(Status.COMPLETED, values={"loss": 1.0, "mass": 1.0}, log_tail="")
+
+    begun = time.time() - 5800  # when the last trial begins on the virtual clock, it is now
+    executor = VirtualExecutor(evaluate, lambda task: 600.0, slots=0, start_at=begun)
+    executor.join("w1", begun, job="4711", ends_at=begun + 36000)
+    executor.leave("w1", begun + 900, "its job was preempted", Cause.PREEMPTED)
+    executor.join("w2", begun + 1000, job="4712", ends_at=begun + 36000)
+    assert study.run(executor=lambda _: executor).done
+
+    found = json.loads(cli("show", "batch", 1, "--json").output)
+    told = [(item["job"], item["end"], item["cause"], item["detail"]) for item in found["attempts"]]
+    assert told == [("4711", "lost", "preempted", "its job was preempted"), ("4712", "completed", "", "")]
+    shown = cli("show", "batch", 1).output
+    assert "4711" in shown
+    assert "preempted" in shown
+
+    text, data = seen[0], json.loads(seen[1])
+    assert "preempted 1" in text
+    assert "4712" in text
+    assert "about 10 min" in text  # what the others took
+    assert data["losses"] == {"preempted": 1}
+    (running,) = data["attempts_running"]
+    assert running["job"] == "4712"
+    assert running["remaining_s"] == pytest.approx(600, rel=0.3)

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from asktell.errors import JournalError, StoreError
-from asktell.records import Added, Asked, Ended, Record, SchemaSet, Submitted
+from asktell.records import Added, Asked, Ended, Lost, Record, SchemaSet, Submitted
 from asktell.store import Layout, Row, Spool, Store, encode_output, rows_from
 from asktell.store.layout import Kind, ObjectiveLayout, OutputLayout, ParameterLayout
 from asktell.trial import ArrayRecord, Cause, CoordRecord, Outcome, Status, Trial
@@ -268,3 +268,30 @@ def test_rows_follow_terminal_events_and_know_their_attempt() -> None:
     assert found is schema
     with pytest.raises(JournalError, match="trial 1"):
         rows_from([*records, Ended(1, 0, completed(), 7.0)])
+
+
+def test_the_view_says_who_ran_what_and_why_attempts_were_lost(tmp_path: Path) -> None:
+    trials = tuple(Trial(number, {"x": 0.5, "n": 3, "flag": True}) for number in range(3))
+    failed = Outcome(Status.FAILED, Cause.WORKER_LOST, error="its worker was lost")
+    records: list[Record] = [
+        Asked(trials, 1.0),
+        Submitted(0, 0, "slot", 2.0, job="7", host="a"),
+        Submitted(1, 0, "slot", 2.0, job="7", host="a"),
+        Lost(0, 0, Cause.PREEMPTED, counts=False, at=3.0),
+        Submitted(0, 1, "slot", 4.0, job="8", host="b"),
+        Lost(0, 1, Cause.WALLTIME, counts=False, at=5.0),
+        Lost(1, 0, Cause.WORKER_LOST, counts=True, at=5.0),
+        Ended(1, 0, failed, 5.0),
+        Submitted(0, 2, "slot", 6.0, job="9", host="c"),
+        Ended(0, 2, completed(quality=1.0), 7.0),
+        Submitted(2, 0, "slot", 8.0),
+        Ended(2, 0, completed(quality=2.0), 9.0),
+    ]
+    rows, _ = rows_from(records)
+    ds = published(tmp_path, *rows).sortby("trial")
+    assert ds.n_attempts.values.tolist() == [3, 1, 1]
+    assert ds.n_lost.values.tolist() == [2, 1, 0]
+    assert ds.lost_causes.values.tolist() == ["preempted,walltime", "worker_lost", ""]
+    assert ds.attempt_jobs.values.tolist() == ["7,8,9", "7", ""]
+    assert ds.job.values.tolist() == ["9", "7", ""]
+    assert ds.host.values.tolist() == ["h", "a", "h"]  # as the report says, else as the slot did
