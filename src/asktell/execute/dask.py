@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from distributed import Client, Future, KilledWorker, SchedulerPlugin, as_completed
 
@@ -96,6 +96,7 @@ class DaskExecutor:
         self._queue: queue.SimpleQueue[ExecutorEvent | Future[Any]] = queue.SimpleQueue()
         self._tasks: dict[str, tuple[Task, str, Future[Any]]] = {}
         self._live: dict[str, SlotJoined] = {}
+        self._leaving: set[str] = set()  # `SlotLeft` is on its way
         self._unexplained: list[Unexplained] = []
         self._wanted = 0
         self._outstanding = threading.Semaphore(0)
@@ -228,6 +229,7 @@ class DaskExecutor:
             case "join":
                 self._queue.put(SlotJoined(**{key: item for key, item in message.items() if key != "op"}))
             case "leave":
+                self._leaving.add(message["slot"])
                 self._queue.put(SlotLeft(message["slot"], "the worker left the scheduler"))
             case "metrics":
                 metrics = tuple((step, name, value) for step, name, value in message["metrics"])
@@ -265,6 +267,7 @@ class DaskExecutor:
         return (item,)
 
     def _leave(self, event: SlotLeft) -> Sequence[ExecutorEvent]:
+        self._leaving.discard(event.slot)
         joined = self._live.pop(event.slot, None)
         if joined is None:
             return ()
@@ -281,26 +284,48 @@ class DaskExecutor:
         return (replace(event, losses_follow=follow),)
 
     def _conclude(self, future: Future[Any]) -> Sequence[ExecutorEvent]:
-        entry = self._tasks.pop(str(future.key), None)
-        if entry is None:
+        key = str(future.key)
+        if key not in self._tasks:
             return ()
-        task, slot, _ = entry
+        task, slot, _ = self._tasks[key]
         try:
-            if future.status != "finished":
-                error = future.exception(timeout=RESULT_TIMEOUT_S) if future.status == "error" else None
-                if isinstance(error, KilledWorker):
-                    return ()  # its worker is gone, and `SlotLeft`, which is on its way, stands for it
-                return (TaskLost(task.number, task.attempt, _first_line(error or future.status)),)
-            report = records.decode(future.result(timeout=RESULT_TIMEOUT_S))
+            report = records.decode(self._fetch(future, slot))
+        except SlotGone:
+            return ()  # `SlotLeft`, which is on its way, stands for it
         except Exception as error:  # noqa: BLE001 - whatever dask raises here means that the result is not to be had
+            del self._tasks[key]
             logger.warning("trial %d: its result could not be fetched: %r", task.number, error)
-            return (TaskLost(task.number, task.attempt, f"its result could not be fetched: {error!r}"),)
+            return (TaskLost(task.number, task.attempt, _first_line(error)),)
+        del self._tasks[key]
         assert isinstance(report, records.Reported)
         joined = self._live.get(slot)
         if report.outcome.cause is Cause.WORKER_LOST and self._pool.explains and joined is not None:
             self._unexplained.append(Unexplained(task, joined, True, report.outcome.error))
             return ()
         return (TaskEnded(task.number, task.attempt, report.outcome, report.token),)
+
+    def _fetch(self, future: Future[Any], slot: str) -> Mapping[str, Any]:
+        """A task's result, raised if it is an error. Raises SlotGone if its worker left before.
+
+        dask then waits for the result to be computed again, which a pinned task never is, and the loop
+        would stand still meanwhile: so the wait is broken into pieces, short ones first.
+        """
+        until = time.monotonic() + RESULT_TIMEOUT_S
+        piece_s = 0.2
+        while slot not in self._leaving:
+            try:
+                return cast(Mapping[str, Any], future.result(timeout=piece_s))
+            except KilledWorker as error:
+                raise SlotGone from error
+            except TimeoutError:
+                if future.status == "error" or time.monotonic() > until:
+                    raise
+                piece_s *= 2
+        raise SlotGone
+
+
+class SlotGone(Exception):
+    """A worker left with a result that nobody had fetched."""
 
 
 class SlotWatch(SchedulerPlugin):
