@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -32,9 +31,6 @@ _LIMITS = {
     "less_than": "below {lt:g}",
     "less_than_equal": "{le:g} or less",
 }
-_LATER: Mapping[Path, tuple[Collection[str], str]] = {
-    ("optimizer", "engine"): (("botorch", "optuna"), "use gp or skopt"),
-}
 
 
 def translate(error: ErrorDetails) -> Fault:
@@ -52,9 +48,6 @@ def translate(error: ErrorDetails) -> Fault:
         return Fault(path, f"must be {limit}, not {shorten(value)}", f"write a value {limit}")
     if kind == "literal_error":
         options = _options(context["expected"])
-        later, remedy = _LATER.get(path, ((), ""))
-        if value in later:
-            return Fault(path, f"{value} comes with a later version", remedy)
         return Fault(path, f"{shorten(value)} is none of {', '.join(options)}", _choose(value, options))
     if kind == "union_tag_invalid":
         options = _options(context["expected_tags"])

@@ -16,7 +16,7 @@ from asktell.config.types import Bytes, Count, Scalar, Seconds, Section, Texts, 
 from asktell.space import Space
 
 Direction = Literal["minimize", "maximize"]
-EngineName = Literal["skopt", "gp", "random", "sobol", "grid"]
+EngineName = Literal["skopt", "gp", "random", "sobol", "grid", "botorch", "optuna"]
 Keep = Literal["all", "failed", "none"]
 Isolation = Literal["fork", "fresh", "none"]
 ScheduleKind = Literal["sequential", "batch", "async", "hybrid"]

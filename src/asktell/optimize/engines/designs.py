@@ -171,6 +171,11 @@ class DesignThenModel:
         return len(history.numbers) >= self._initial and told >= max(MIN_TOLD, self._initial // 2)
 
 
+def state_of(seed: int, number: int) -> int:
+    """The seed of proposal `number`, for libraries that want an integer below 2^32."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
 def as_many_as_there_are(propose: Callable[[int], list[Proposal]], count: int) -> list[Proposal]:
     """What `propose(offset)` finds, again and again; fewer than `count` where the space ends.
 

@@ -103,3 +103,23 @@ class GaussianProcessOptions(Options):
     max_points: int = Field(
         default=1000, ge=100, description="points conditioned on; of more, those around a promising one"
     )
+
+
+class BoTorchOptions(Options):
+    """BoTorch's Monte Carlo acquisition functions; needs torch."""
+
+    acquisition: Literal["qlogei", "qlognei", "qlognehvi", "qlognparego"] | None = Field(
+        default=None, description="default: qlognei, with several objectives qlognehvi"
+    )
+    samples: int = Field(default=128, ge=8, description="draws from the posterior that are averaged over")
+    tail: bool = Field(default=True, description="compress losses worse than the median logarithmically")
+    device: str = Field(default="cpu", description="where torch computes: cpu, cuda, cuda:1")
+
+
+class OptunaOptions(Options):
+    """Optuna's samplers."""
+
+    sampler: Literal["tpe", "cmaes", "gp"] = Field(
+        default="tpe",
+        description="tree-structured Parzen estimators, CMA-ES, Gaussian process (which needs torch)",
+    )

@@ -29,7 +29,7 @@ from skopt.space import Real as SkoptReal
 from skopt.utils import cook_estimator, normalize_dimensions
 from threadpoolctl import threadpool_limits
 
-from asktell.optimize.engines.designs import DesignThenModel
+from asktell.optimize.engines.designs import DesignThenModel, state_of
 from asktell.optimize.engines.options import ScikitOptimizeOptions
 from asktell.optimize.history import History, Proposal
 from asktell.optimize.pending import Lie, Taken, constant_lie, standardised, success, unused_point
@@ -124,7 +124,7 @@ class ScikitOptimize:
 
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         known = _known(history, self._options.tail)
-        surrogate = _Surrogate(self._options, self._cube, known, _state(self._seed, number))
+        surrogate = _Surrogate(self._options, self._cube, known, state_of(self._seed, number))
 
         def from_model(history: History, taken: Taken, number: int, _: int) -> list[Proposal]:
             pending = list(history.unit[history.is_pending])
@@ -138,7 +138,7 @@ class ScikitOptimize:
         rng = np.random.default_rng([self._seed, number])
         try:
             with _quiet():
-                optimizer, lies = self._tell(known, surrogate, pending, _state(self._seed, number))
+                optimizer, lies = self._tell(known, surrogate, pending, state_of(self._seed, number))
                 details = surrogate.details(optimizer.models[-1], lies)
                 found = self._best_unused(optimizer, known, taken, rng)
         except (np.linalg.LinAlgError, ValueError) as error:
@@ -353,10 +353,6 @@ def _choices(parameter: Any) -> int:
     if isinstance(parameter, Boolean):
         return 2
     return len(parameter.choices) if isinstance(parameter, Categorical) else 0
-
-
-def _state(seed: int, number: int) -> int:
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 @contextmanager
