@@ -17,6 +17,7 @@ OPTIONS = [
     {"pending": "believer", "batch": "thompson"},
     {"pending": "local_penalisation", "batch": "qei"},
     {"acquisition": "random_ucb", "batch": "kmeans"},
+    {"acquisition": "gibbon"},
     {"acquisition": "ei", "batch": "local_penalisation"},
 ]
 

@@ -5,8 +5,9 @@
     z  (best - mean) / std         phi, Phi  density and distribution of the standard normal
     h(z)  phi(z) + z Phi(z)
 
-All are logarithms: a product with a probability becomes a sum, and where there is hardly anything to
-gain there still is a slope to climb. Each is returned with its derivatives to mean and std.
+All but `information` are logarithms: a product with a probability becomes a sum, and where there is
+hardly anything to gain there still is a slope to climb. Each is returned with its derivatives to mean
+and std.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from scipy.special import erfcx, expit, log_ndtr, logsumexp
 Array = NDArray[np.float64]
 
 _LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
+_LEVELS = 400  # of the minimum, between which its distribution is interpolated
 _ASYMPTOTIC = -100.0  # z below which h(z) / phi(z) is taken from its series
 
 
@@ -60,6 +62,38 @@ def log_confidence_bound(mean: Array, std: Array, best: Array, kappa: float) -> 
     value = np.where(is_hopeless, gain, np.log(np.maximum(softplus, 1e-300)))
     slope = np.where(is_hopeless, 1.0, expit(gain) / np.maximum(softplus, 1e-300))
     return Valued(value, -slope, kappa * slope)
+
+
+def information(mean: Array, std: Array, minima: Array, noise: float) -> Valued:
+    """Nats that a measurement is worth at least about the minimum: GIBBON of one point.
+
+    minima: (M,) samples of the lowest value; noise: variance of a measurement. With u = (mean - minimum)
+    / std and r = phi(u) / Phi(u): -1/2 of the average over minima of log(1 - rho^2 r (u + r)), rho^2 =
+    std^2 / (std^2 + noise) (Moss, Leslie, Gonzalez and Rayson, 2021, with signs for minimisation). A
+    group's part of the paper's formula is `gp_criterion.Repulsion`.
+    """
+    std = std[:, None]
+    u = (mean - minima) / std
+    r = _hazard(u)
+    h = np.clip(r * (u + r), 0.0, 1.0)
+    total = std**2 + noise
+    share = std**2 / total
+    left = np.maximum(1.0 - share * h, 1e-12)
+    value = -0.5 * np.log(left).mean(axis=1, keepdims=True)
+    to_u = 0.5 * share * (r * (1.0 - h) - h * (u + r)) / left
+    to_share = (0.5 * h / left).mean(axis=1, keepdims=True)
+    to_std = (-to_u * u / std).mean(axis=1, keepdims=True) + to_share * 2.0 * std * noise / total**2
+    return Valued(value, (to_u / std).mean(axis=1, keepdims=True), to_std)
+
+
+def sample_minima(mean: Array, std: Array, quantiles: Array) -> Array:
+    """Quantiles of the lowest of independent normal values, (M,): a mean-field view of a function's minimum.
+
+    mean, std: (q,); quantiles: (M,) in (0, 1). Wang and Jegelka (2017) go on to fit a Gumbel distribution.
+    """
+    levels = np.linspace((mean - 6.0 * std).min(), mean.min() + std.max(), _LEVELS)
+    log_above = log_ndtr((mean[:, None] - levels) / std[:, None]).sum(axis=0)
+    return np.interp(quantiles, -np.expm1(log_above), levels)
 
 
 def log_probability_within(mean: Array, std: Array, low: float, high: float) -> Valued:

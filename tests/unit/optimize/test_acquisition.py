@@ -6,16 +6,18 @@ from functools import partial
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.stats import norm, truncnorm
 
 from asktell.optimize.acquisition import (
     Valued,
     average,
+    information,
     local_penalty,
     log_confidence_bound,
     log_expected_improvement,
     log_probability_of_improvement,
     log_probability_within,
+    sample_minima,
 )
 
 Z = [-120.0, -99.0, -40.0, -8.0, -1.01, -0.99, 0.0, 0.7, 6.0]
@@ -77,6 +79,7 @@ ACQUISITIONS = {
     "ei": partial(log_expected_improvement, best=BEST),
     "pi": partial(log_probability_of_improvement, best=BEST),
     "ucb": partial(log_confidence_bound, best=BEST, kappa=1.5),
+    "information": partial(information, minima=np.array([-0.8, -2.5]), noise=0.3),
     "within": lambda mean, std: Valued(
         *(v[:, None] for v in log_probability_within(mean[:, 0], std, -0.3, 0.9))
     ),
@@ -129,3 +132,26 @@ def test_a_local_penaliser_by_hand() -> None:
     np.testing.assert_allclose(slope[:, 0], (moved - value) / step, rtol=1e-3, atol=1e-6)
     both, _ = local_penalty(np.array([[0.5, 0.5]]), np.array([1.0, 1.0]), np.full(2, 0.2), 0.0, 2.0)
     assert both[0] == pytest.approx(2 * math.log(0.5)), "penalties multiply"
+
+
+def test_information_without_noise_is_worth_what_the_formula_says() -> None:
+    """By hand for mean 0, std 1: u = 0 for a minimum of 0, r = sqrt(2 / pi), so 1 - r^2 = 1 - 2 / pi."""
+    found = information(np.zeros((1, 1)), np.ones(1), np.zeros(1), noise=0.0).value[0, 0]
+    assert found == pytest.approx(-0.5 * math.log(1 - 2 / math.pi))
+    halved = information(np.zeros((1, 1)), np.ones(1), np.zeros(1), noise=1.0).value[0, 0]
+    assert halved == pytest.approx(-0.5 * math.log(1 - 1 / math.pi))
+
+
+def test_information_is_the_variance_that_knowing_the_minimum_takes_away() -> None:
+    """-1/2 log of the variance ratio of a normal and of what is left of it above the minimum."""
+    for minimum in (-1.5, 0.2):
+        above = truncnorm((minimum - 0.4) / 0.7, np.inf, 0.4, 0.7)
+        found = information(np.full((1, 1), 0.4), np.full(1, 0.7), np.array([minimum]), noise=0.0)
+        assert found.value[0, 0] == pytest.approx(-0.5 * math.log(above.var() / 0.49))
+
+
+def test_quantiles_of_a_minimum_are_those_of_draws() -> None:
+    mean, std = np.array([0.0, 0.3, -0.2, 1.0]), np.array([0.5, 1.0, 0.1, 0.2])
+    draws = (mean + std * np.random.default_rng(0).standard_normal((100_000, 4))).min(axis=1)
+    quantiles = np.array([0.05, 0.5, 0.95])
+    np.testing.assert_allclose(sample_minima(mean, std, quantiles), np.quantile(draws, quantiles), atol=0.02)

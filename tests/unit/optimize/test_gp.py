@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from asktell.optimize.engines.gp_criterion import Limit, Penaliser, Sum
+from asktell.optimize.engines.gp_criterion import Limit, Penaliser, Repulsion, Sum
 from asktell.optimize.engines.gp_rows import FIRST, local_centre, local_rows, settled
 from asktell.optimize.engines.gp_search import Region, Search
 from asktell.optimize.engines.options import GaussianProcessOptions, Pending
@@ -366,7 +366,8 @@ def test_a_criterion_has_its_own_gradient(kind: str) -> None:
     criterion = criterion_of(kind)
     if kind == "limited":
         assert isinstance(criterion.limits[0], Limit)
-    assert isinstance(criterion.penaliser, Penaliser) == (kind == "penalised")
+    keepers = {"penalised": [Penaliser], "gibbon": [Repulsion]}
+    assert [type(keeper) for keeper in criterion.apart] == keepers.get(kind, [])
     unit = np.random.default_rng(1).random((6, 2))
     value, gradient = criterion.with_gradient(unit)
     np.testing.assert_allclose(value, criterion.value(unit))

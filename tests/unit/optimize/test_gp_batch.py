@@ -90,6 +90,25 @@ def test_local_penalisation_of_a_group_is_that_of_pending_points() -> None:
     assert points(group) == points([single.ask() for _ in range(3)])
 
 
+def test_what_keeps_a_gibbon_group_apart_is_the_determinant_of_its_correlations() -> None:
+    """1/2 log det of a pair's is 1/2 log(1 - c^2), c the correlation of two measurements."""
+    opt = told(LINE, 5, acquisition="gibbon")
+    opt.enqueue({"x": 0.41})
+    opt.ask()
+    engine, history = opt._engine, opt.history()
+    task = engine._task(history, 6)  # type: ignore[attr-defined]  # of gp
+    view = engine._surrogates.view(task)  # type: ignore[attr-defined]  # of gp
+    (keeper,) = engine._criterion(view, task).apart  # type: ignore[attr-defined]  # of gp
+    kernel = view.posterior.kernel
+    a, b = kernel.scaled(history.unit[:5]), kernel.scaled(np.array([[0.41], [0.45]]))
+    k = kernel.between(a, a) + kernel.hyper.noise * np.eye(5)
+    cross = kernel.between(a, b)
+    covariance = kernel.between(b, b) + kernel.hyper.noise * np.eye(2) - cross.T @ np.linalg.solve(k, cross)
+    squared = covariance[0, 1] ** 2 / (covariance[0, 0] * covariance[1, 1])
+    value, _ = keeper.term(np.array([[0.45]]))
+    assert value[0] == pytest.approx(0.5 * math.log(1 - squared), rel=1e-4)
+
+
 def test_clusters_by_hand() -> None:
     """Two hills on a line, of which the higher one's top is row 1, the lower one's row 4."""
     x = np.array([0.0, 0.1, 0.2, 0.8, 0.9, 1.0])[:, None]

@@ -21,13 +21,15 @@ from threadpoolctl import ThreadpoolController
 
 from asktell.optimize.acquisition import (
     Valued,
+    information,
     log_confidence_bound,
     log_expected_improvement,
     log_probability_of_improvement,
+    sample_minima,
 )
 from asktell.optimize.engines.designs import DesignThenModel
 from asktell.optimize.engines.gp_batch import INDEPENDENT, best_of_clusters, joint
-from asktell.optimize.engines.gp_criterion import Penaliser, Predicts, Sum
+from asktell.optimize.engines.gp_criterion import Penaliser, Predicts, Repulsion, Sum, Term
 from asktell.optimize.engines.gp_losses import draw_weights
 from asktell.optimize.engines.gp_search import Search
 from asktell.optimize.engines.gp_view import Surrogates, Task, View
@@ -43,6 +45,7 @@ logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 _PROBES = 128
+_SPREAD, _MINIMA = 1024, 10  # GIBBON: places at which the minimum may be, samples of it
 _BASE_KEY = 4  # keeps what a joint group's fantasies are drawn from apart from what single points draw
 
 
@@ -153,17 +156,31 @@ class GaussianProcess:
             case "thompson":
                 objective = SamplePath(view.posterior, view.values[:, 0], rng)
                 utility = partial(log_confidence_bound, best=best, kappa=0.0)
-        penaliser = None
+            case "gibbon":
+                objective = view.told
+                utility = partial(
+                    information, minima=self._minima(view, rng), noise=view.posterior.hyper.noise
+                )
+        apart: list[Term] = []
+        if view.told is not view.posterior:
+            apart.append(Repulsion(view.told, view.posterior))
         if len(task.apart):
             probes = np.concatenate([rng.random((_PROBES, self._space.dims)), view.region.centres])
-            penaliser = Penaliser(view.posterior, float(best.mean()), task.apart, probes)
+            apart.append(Penaliser(view.posterior, float(best.mean()), task.apart, probes))
         return Sum(
             objective=None if view.best is None else objective,
             utility=utility,
             limits=self._surrogates.limits(task, view.centre),
-            penaliser=penaliser,
+            apart=apart,
             is_linear=options.acquisition in ("ei", "pi"),
         )
+
+    def _minima(self, view: View, rng: np.random.Generator) -> Array:
+        """Samples of the objective's minimum, one from each of as many equal parts of its distribution."""
+        probes = np.concatenate([rng.random((_SPREAD, self._space.dims)), view.region.centres])
+        found = view.told.predict(probes)
+        quantiles = (np.arange(_MINIMA) + rng.random(_MINIMA)) / _MINIMA
+        return sample_minima(found.mean[:, 0], found.std, quantiles)
 
     def _details(self, view: View, task: Task) -> dict[str, Any]:
         hyper = view.posterior.hyper

@@ -3,7 +3,8 @@
     q  points        p  pending points        d  columns of the unit cube        D  features
 
 A sum of logarithms: what a point promises, how likely it fulfils each limit, and how far it keeps
-from pending points (local penalisation only).
+from pending points (local penalisation and GIBBON only, whose information enters as it is: the paper
+reads a group's as a determinantal point process, in which it is the logarithm of a point's quality).
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ _MIN_DISTANCE = 1e-12
 
 class Predicts(Protocol):
     def predict(self, unit: Array) -> Prediction: ...
+
+
+class Term(Protocol):
+    def term(self, unit: Array) -> tuple[Array, Gradient]:
+        """(q,), to be added to a criterion, and what gives its gradient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,29 @@ class Penaliser:
 
 
 @dataclass(frozen=True, slots=True)
+class Repulsion:
+    """1/2 log of the share of a measurement's variance that pending points leave.
+
+    Summed over a group it is 1/2 log det of the correlations of its measurements, the term with which
+    GIBBON keeps its points apart.
+    """
+
+    told: Posterior
+    told_and_pending: Posterior
+
+    def term(self, unit: Array) -> tuple[Array, Gradient]:
+        noise = self.told.hyper.noise
+        before, after = self.told.predict(unit), self.told_and_pending.predict(unit)
+        whole, left = before.std**2 + noise, after.std**2 + noise
+
+        def gradient() -> Array:
+            nothing = np.zeros_like(before.mean), np.zeros_like(after.mean)
+            return after.pull(nothing[1], after.std / left) - before.pull(nothing[0], before.std / whole)
+
+        return 0.5 * np.log(left / whole), gradient
+
+
+@dataclass(frozen=True, slots=True)
 class Sum:
     """The criterion. Without an incumbent to improve on there is no objective: only limits count.
 
@@ -98,7 +127,7 @@ class Sum:
     objective: Predicts | None
     utility: Callable[[Array, Array], Valued]
     limits: Sequence[Limit] = ()
-    penaliser: Penaliser | None = None
+    apart: Sequence[Term] = ()
     is_linear: bool = False
 
     def value(self, unit: Array) -> Array:
@@ -127,5 +156,5 @@ class Sum:
             prediction = limit.quantity.predict(unit)
             within = limit.log_probability(prediction)
             yield within.value, partial(prediction.pull, within.to_mean[:, None], within.to_std)
-        if self.penaliser is not None:
-            yield self.penaliser.term(unit)
+        for keeper in self.apart:
+            yield keeper.term(unit)

@@ -65,6 +65,7 @@ class View:
     fitted: int  # how many its hyperparameters were fitted to
     values: Array  # (n, S)
     posterior: Posterior
+    told: Posterior  # the same without pending points, where the acquisition asks for it
     region: Region
     best: Array | None  # (S,); None where no point told is feasible
     centre: Array  # (d,): where to look, if not everything is looked at
@@ -77,6 +78,7 @@ class Surrogates:
         self._dims = space.dims
         self._new_model: Callable[[], Model] = partial(Model, Features(space), seed)
         self._objective = self._new_model()
+        self._told = self._new_model()
         self._failure = self._new_model()
         self._outcomes: dict[str, Model] = {}
 
@@ -105,11 +107,17 @@ class Surrogates:
         lower = self._objective.factor(kernel, points, variance[rows])
         values = _values(task, lower, z[rows], history.is_pending[rows])
         posterior = Posterior(kernel, points, lower, values, variance[rows])
+        told_only, is_told = posterior, history.is_told[rows]
+        if options.acquisition == "gibbon" and not is_told.all():
+            points, variance, z = points[is_told], variance[rows][is_told], z[rows][is_told]
+            lower = self._told.factor(kernel, points, variance)
+            told_only = Posterior(kernel, points, lower, z[:, None], variance)
         return View(
             rows=rows,
             fitted=int(fitted.sum()),
             values=values,
             posterior=posterior,
+            told=told_only,
             region=self._region(history, rows, posterior, near),
             best=_best(history, rows, posterior),
             centre=centre,

@@ -78,13 +78,15 @@ class Batch(StrEnum):
 class GaussianProcessOptions(Options):
     """A Gaussian process of our own: proposals in hundredths of a second, however many trials run."""
 
-    acquisition: Literal["log_ei", "ei", "pi", "ucb", "random_ucb", "thompson"] = Field(
+    acquisition: Literal["log_ei", "ei", "pi", "ucb", "random_ucb", "thompson", "gibbon"] = Field(
         default="log_ei",
-        description="expected improvement, its probability, a confidence bound, a function drawn",
+        description="expected improvement, its probability, a confidence bound, a function drawn,"
+        " information about the minimum",
     )
     pending: Pending = Field(
         default=Pending.FANTASIES,
-        description="how running trials enter; ucb, random_ucb and thompson believe where it says fantasies",
+        description="how running trials enter; where it says fantasies, acquisitions that are neither"
+        " probability nor expectation believe",
     )
     batch: Batch = Field(
         default=Batch.GREEDY,
