@@ -91,7 +91,8 @@ def submit(argv: Sequence[str], script: Path, job_id: re.Pattern[str], *, by_std
         raise SubmitRefused(words, is_permanent=is_missing) from error
     found = job_id.search(answer.out)
     if answer.code or found is None:
-        raise SubmitRefused(f"{argv[0]}: {answer.words}", is_permanent=is_permanent(answer.words))
+        words = answer.words if answer.words.startswith(argv[0]) else f"{argv[0]}: {answer.words}"
+        raise SubmitRefused(words, is_permanent=is_permanent(words))
     return found[1]
 
 
