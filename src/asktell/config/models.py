@@ -242,7 +242,7 @@ class FailuresConfig(Section):
     """What follows when an attempt ends without a result, by cause.
 
     fail: the trial has failed; retry: try again, as often as evaluate.retries (worker_lost:
-    cluster.max_lost) says; requeue: try again, free of charge.
+    cluster.max_lost) says; requeue: try again, free of charge, up to 20 times.
     """
 
     objective_error: Policy = Field("retry", description="It raised, or exited with another code than 0.")
