@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
-import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -43,8 +44,8 @@ class Plan:
     """What the processes of a job are told.
 
     address: of the scheduler for which the job was submitted, where none is announced; number: of the
-    slot within the job; started_at, ends_at: of the job, Unix seconds; scratch: a folder on the node,
-    which goes with the job; death_timeout_s: how long to look for a driver.
+    slot within the job; started_at, ends_at: of the job, Unix seconds; scratch: a folder on the node;
+    death_timeout_s: how long to look for a driver.
     """
 
     study: str
@@ -91,21 +92,19 @@ class Crew:
         if self._plan.job:
             last_words.forget(self._directory, self._plan.job)
         try:
-            Path(self._plan.scratch).mkdir(parents=True, exist_ok=True)
-            scratch = tempfile.mkdtemp(prefix="asktell-job-", dir=self._plan.scratch)
+            scratch = private_folder(Path(self._plan.scratch))
         except OSError as error:
             logger.error("no scratch on this node: %s; cluster.local_directory names another folder", error)
             return 1
         try:
             for number in range(self._plan.workers):
-                plan = replace(self._plan, number=number, scratch=scratch)
+                plan = replace(self._plan, number=number, scratch=str(scratch))
                 self._slots.append(_Slot(plan, _start(plan)))
             while self._slots:
                 self._turn()
         finally:
             for slot in self._slots:
                 slot.process.kill()
-            shutil.rmtree(scratch, ignore_errors=True)
         return self._exit_code
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
@@ -162,6 +161,20 @@ class Crew:
             self._slots.append(_Slot(slot.plan, _start(slot.plan), crashes))
         else:
             self._exit_code = max(self._exit_code, 1 if code < 0 else code)
+
+
+def private_folder(base: Path) -> Path:
+    """A folder below `base` that is this user's own, the same for all jobs on a node.
+
+    There dask finds and removes what workers that were killed have left.
+    """
+    base.mkdir(parents=True, exist_ok=True)
+    folder = base / f"asktell-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid == os.getuid() and stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="asktell-", dir=base))  # somebody else took the name
 
 
 def _start(plan: Plan) -> subprocess.Popen[bytes]:
