@@ -148,7 +148,8 @@ class ScikitOptimize:
         from skopt import Optimizer
 
         known = [value for value in self._losses if not math.isnan(value)]
-        losses = [value if not math.isnan(value) else float(np.mean(known)) for value in self._losses]
+        lie = float(np.mean(known)) if known else 0.0
+        losses = [lie if math.isnan(value) else value for value in self._losses]
         optimizer = Optimizer(
             self._dimensions,
             base_estimator=self._estimator,
