@@ -10,9 +10,8 @@ has_begun() { [ "$(wc -l <"$study/evaluations")" -ge "$1" ]; }
 asktell submit study.yaml --dir "$study" --set "name=$study" --trials "$trials" --set cluster.walltime=15min \
   --set cluster.driver.memory=400MB "$@"
 until_true 120 has_begun 4
-driver=$(ls "$study"/logs/driver-job-*.log | sed 's/.*driver-job-\(.*\)\.log/\1/')
-scancel --signal=KILL --full "$driver"
-echo "killed driver job $driver with $(wc -l <"$study/evaluations") trials begun"
+pgrep -f -- "-m asktell resume $work/$study --hand-over" | xargs kill -9
+echo "killed the driver with $(wc -l <"$study/evaluations") trials begun"
 asktell resume "$study" >resume.out 2>&1 || { tail -n 20 resume.out; exit 1; }
 until_true 60 has_no_jobs "$study"
 check "each of the $trials trials was evaluated once" once "$study" "$trials"

@@ -72,7 +72,8 @@ class BatchStudy:
     @property
     def output(self) -> str:
         """What the drivers have written so far."""
-        return (self.folder / "output").read_text()
+        path = self.folder / "output"
+        return path.read_text() if path.exists() else ""
 
     # ---- before it runs ------------------------------------------------------------------------
 
@@ -185,7 +186,7 @@ class BatchStudy:
         return {job: state for job, name, state in rows if self.name in name}
 
     def cancel(self, job: str) -> None:
-        self.command("scancel", job)
+        subprocess.run(["scancel", job], check=False)
 
     def processes(self) -> list[psutil.Process]:
         """Everything that runs for it on this machine, which all of the testbed's nodes are."""
@@ -214,7 +215,7 @@ class BatchStudy:
 
     def account(self) -> str:
         """How things stand, for whoever reads a failed test."""
-        processes = "\n".join(f"  {item.pid} {' '.join(item.cmdline())}" for item in self.processes())
+        processes = "\n".join(f"  {item}" for item in self.processes())
         logs = "\n".join(
             f"---- {path.name}\n{path.read_text(errors='replace')[-2000:]}"
             for path in sorted((self.directory / "jobs").glob("*.log"))[-4:]
@@ -236,17 +237,21 @@ class BatchStudy:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-        given_up_at = time.monotonic() + 20
-        while not self.is_gone() and time.monotonic() < given_up_at:
-            time.sleep(0.1)
-        if self.is_gone():
+        if self._is_gone_within(20):
             return
         account = self.account()
         for job in self.jobs():
             self.cancel(job)
-        for item in self.processes():
-            item.kill()
+        if not self._is_gone_within(20):
+            for item in self.processes():
+                item.kill()
         raise AssertionError(f"jobs or processes of the study are left\n{account}")
+
+    def _is_gone_within(self, seconds: float) -> bool:
+        given_up_at = time.monotonic() + seconds
+        while not self.is_gone() and time.monotonic() < given_up_at:
+            time.sleep(0.1)
+        return self.is_gone()
 
 
 @dataclass
@@ -264,7 +269,7 @@ class GridEngineStudy(BatchStudy):
         return {str(job): str(item.get("state")) for job, name, item in rows if name and self.name in name}
 
     def cancel(self, job: str) -> None:
-        self.command("qdel", job)
+        subprocess.run([*self.prefix, "qdel", job], check=False)
 
 
 def run(*command: str) -> str:
