@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asktell.cluster.keeper import SOON_S, Keeper, Limits, Look, Submit
@@ -150,7 +150,10 @@ class BatchSystem:
             self.advance(40)
 
 
-@settings(max_examples=150, deadline=None)
+# A back-off shorter than the throttle, and a loss just before a regular look.
+@example(Limits(jobs=1, submit_every_s=7.0, can_list=False), [("refuse", 0), ("wait", 4)], 90.0)
+@example(Limits(jobs=2, submit_every_s=0.0), [("wait", 0), ("start", 0), ("wait", 8)], 90.0)
+@settings(max_examples=200, deadline=None)
 @given(limits=LIMITS, actions=ACTIONS, walltime_s=st.sampled_from([90.0, 1e6]))
 def test_under_any_fate_jobs_are_neither_too_many_nor_too_fast(
     limits: Limits, actions: list[tuple[str, int]], walltime_s: float

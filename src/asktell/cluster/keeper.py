@@ -123,7 +123,7 @@ class Keeper:
         self._waits: deque[float] = deque(maxlen=RECENT_WAITS)
         self._looked_at = -math.inf
         self._answered_at = -math.inf
-        self._look_from = -math.inf
+        self._news_at = -math.inf
         self._silence = ""
         self._is_submitting = False
         self._submit_from = -math.inf
@@ -174,7 +174,7 @@ class Keeper:
         self._is_submitting = False
         self._refusals += 1
         self._refused = refusal
-        self._submit_from = at + _back_off(self._refusals)
+        self._submit_from = at + max(_back_off(self._refusals), self._limits.submit_every_s)
 
     def answered(self, asked: Collection[str], states: Mapping[str, JobState], at: float) -> None:
         """What the batch system said of the jobs it was asked for; it may have left some out."""
@@ -361,13 +361,14 @@ class Keeper:
     def _hurry(self, at: float) -> None:
         """Look at the queue earlier than the next time: what has just happened there is of interest."""
         # The batch system needs a moment itself before it knows.
-        self._look_from = max(at + 1.0, self._looked_at + SOON_S)
+        self._news_at = at + 1.0
 
     def _to_look_at(self, at: float) -> tuple[str, ...]:
         """Jobs about which the queue knows more than dask does, once it is time to ask."""
         regular = self._looked_at + self._limits.query_every_s
-        is_hurried = self._looked_at < self._look_from <= at
-        if not self._limits.can_list or (at < regular and not is_hurried):
+        hurried = max(self._news_at, self._looked_at + SOON_S)
+        has_news = self._news_at > self._looked_at
+        if not self._limits.can_list or at < (min(regular, hurried) if has_news else regular):
             return ()
         return tuple(job.id for job in self._jobs.values() if not job.slots or job.is_unexplained)
 

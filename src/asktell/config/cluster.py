@@ -122,7 +122,10 @@ class ClusterConfig(Section):
     )
     max_queued: Count | None = Field(None, description="Most jobs that wait in the queue at a time.")
     query_every_s: Annotated[Seconds, Field(ge=1)] = Field(
-        30.0, alias="query_every", description="Pause between two looks at the queue."
+        30.0,
+        alias="query_every",
+        description="Pause between two looks at the queue; a lost job pulls the next one forward,"
+        " to 5 s after the last.",
     )
 
     walltime_aware: Annotated[bool, Heading("Batch jobs: how they end.")] = Field(
