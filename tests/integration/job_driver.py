@@ -70,7 +70,7 @@ def main() -> None:
                     client.retire_workers(workers)
                     time.sleep(0.05)
             case "hand-over":
-                rendezvous.hand_over(directory, time.time() + 60)
+                rendezvous.hand_over(directory, session, time.time() + 60)
                 client.close()
                 cluster.close()
         print(json.dumps(answer), flush=True)

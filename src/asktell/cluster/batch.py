@@ -28,8 +28,9 @@ from asktell.cluster.scripts import fingerprint, job_name, job_script
 from asktell.cluster.settings import CONFIG
 from asktell.config import StudyConfig
 from asktell.directory import StudyDirectory
-from asktell.errors import ExecutorError
+from asktell.errors import ExecutorError, JournalError
 from asktell.execute.protocol import SlotJoined, Why
+from asktell.journal import openings
 
 logger = logging.getLogger(__name__)
 
@@ -200,14 +201,35 @@ class BatchPool:
             self._thread.join(timeout=CLOSE_S)
         if self._cluster is None:
             return
-        if hand_over:
-            rendezvous.hand_over(self._directory, time.time() + self._config.cluster.linger_s)
-        else:
-            rendezvous.withdraw(self._directory)
-            self._cancel_all()
-        if self._client is not None:
-            self._client.close(timeout=5)
-        self._cluster.close(timeout=10)
+        try:
+            if self._is_superseded():
+                logger.warning("another driver has this study, and its jobs with it: none is cancelled")
+            elif hand_over:
+                until = time.time() + self._config.cluster.linger_s
+                rendezvous.hand_over(self._directory, self._session, until)
+            else:
+                self._withdraw()
+                self._cancel_all()
+        except OSError as error:
+            logger.warning("%s: the driver's end cannot be noted there: %s", self._directory.root, error)
+        finally:
+            if self._client is not None:
+                self._client.close(timeout=5)
+            self._cluster.close(timeout=10)
+
+    def _is_superseded(self) -> bool:
+        """A later driver has taken the study over while this one was frozen; what runs is its own."""
+        try:
+            return any(opened.token > self._session for opened in openings(self._directory.journal))
+        except (OSError, JournalError) as error:
+            logger.warning("%s: who drives the study is not known: %s", self._directory.journal, error)
+            return False
+
+    def _withdraw(self) -> None:
+        try:
+            rendezvous.withdraw(self._directory, self._session)
+        except OSError as error:  # the jobs have to go all the same
+            logger.warning("%s cannot be removed: %s", self._directory.scheduler, error)
 
     # ---- in the pool's thread ------------------------------------------------------------------
 
@@ -267,14 +289,32 @@ class BatchPool:
             job = self._queue.submit(script)
         except SubmitRefused as refusal:
             logger.warning("job %s was not submitted: %s", name, refusal.words)
-            self._log.refused(name, refusal.words)
-            with self._lock:
-                self._keeper.refused(refusal, time.time())
-            return
+            job = self._find_stray() if refusal.is_doubtful else ""
+            if not job:
+                # An intention that stays open is looked for by name in the end.
+                if not refusal.is_doubtful:
+                    self._log.refused(name, refusal.words)
+                with self._lock:
+                    self._keeper.refused(refusal, time.time())
+                return
         logger.info("job %s submitted as %s", name, job)
         self._log.submitted(name, job)
         with self._lock:
             self._keeper.submitted(job, time.time())
+
+    def _find_stray(self) -> str:
+        """A job of this study that nobody has recorded, '' if none is known.
+
+        A command that waits in vain for its answer may have submitted a job all the same.
+        """
+        try:
+            named = self._queue.named(job_name(self._config, self._directory.root))
+        except QueueSilent as silence:
+            logger.warning("a job of this study may be queued that nobody has recorded: %s", silence)
+            return ""
+        recorded = {item.job for item in self._log.read()}
+        with self._lock:
+            return next((job for job in named if job not in recorded | self._keeper.jobs.keys()), "")
 
     def _retire(self, slots: Collection[str]) -> None:
         assert self._client is not None
@@ -318,7 +358,10 @@ class BatchPool:
                     self._keeper.adopt(state, time.time())
         if stale:
             logger.info("jobs %s ask for what the study file no longer says: cancelled", ", ".join(stale))
-            self._queue.cancel(stale)
+            try:
+                self._queue.cancel(stale)
+            except QueueSilent as silence:  # they are cancelled at this driver's end
+                logger.warning("whether jobs %s are cancelled is not known: %s", ", ".join(stale), silence)
 
     def _open_submissions(self) -> list[Submission]:
         """Those that are not known to be over; where a driver died before it had the id, found by name."""
@@ -347,7 +390,10 @@ class BatchPool:
         """Cancel what waits and what runs, and see that the queue agrees."""
         with self._lock:
             ids = set(self._keeper.jobs)
-        ids |= {item.job for item in self._open_submissions()}
+        try:
+            ids |= {item.job for item in self._open_submissions()}
+        except OSError as error:  # a full disk, or a folder that is no more: the jobs are there all the same
+            logger.warning("jobs that earlier drivers have left may be queued: %s", error)
         if not ids:
             return
         until = time.monotonic() + CLOSE_S
@@ -356,9 +402,9 @@ class BatchPool:
             while self._queue.can_list and time.monotonic() < until:
                 states = self._queue.jobs(sorted(ids))
                 ended = [state for state in states.values() if state.phase in (Phase.ENDED, Phase.ENDING)]
-                for state in ended:
-                    self._log.ended(replace(state, reason=state.reason or "cancelled by its driver"))
                 ids -= {state.id for state in ended} | (ids - states.keys())
+                for state in ended:
+                    self._note_end(replace(state, reason=state.reason or "cancelled by its driver"))
                 if not ids:
                     return
                 time.sleep(1.0)
@@ -367,6 +413,12 @@ class BatchPool:
         else:
             if self._queue.can_list:
                 logger.warning("jobs %s were cancelled and have not ended yet", ", ".join(sorted(ids)))
+
+    def _note_end(self, state: JobState) -> None:
+        try:
+            self._log.ended(state)
+        except OSError as error:
+            logger.warning("the end of job %s cannot be noted: %s", state.id, error)
 
     # ---- logs of jobs --------------------------------------------------------------------------
 

@@ -33,15 +33,16 @@ def announce(directory: StudyDirectory, address: str, session: int) -> None:
     _write(directory, Rendezvous(address, session))
 
 
-def hand_over(directory: StudyDirectory, until: float) -> None:
-    """Say that this driver goes and that another one is expected; it is too late to say so after that one."""
-    if (present := read(directory)) is not None:
+def hand_over(directory: StudyDirectory, session: int, until: float) -> None:
+    """Say that this driver goes and another one is expected; after that one's word it has no effect."""
+    if (present := read(directory)) is not None and present.session == session:
         _write(directory, replace(present, successor_until=until))
 
 
-def withdraw(directory: StudyDirectory) -> None:
-    """Say that there is no driver, and that none is expected."""
-    directory.scheduler.unlink(missing_ok=True)
+def withdraw(directory: StudyDirectory, session: int) -> None:
+    """Say that this driver has gone, and that none is expected; a later one's word stays."""
+    if (present := read(directory)) is not None and present.session <= session:
+        directory.scheduler.unlink(missing_ok=True)
 
 
 def read(directory: StudyDirectory) -> Rendezvous | None:

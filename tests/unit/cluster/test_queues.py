@@ -1,7 +1,8 @@
 """What batch systems answer, read from recorded answers.
 
-SLURM's and the PBS front end's were recorded from SLURM 22.05 and its slurm-wlm-torque. OpenPBS's, Torque's
-and Grid Engine's are written after their documentation: nobody has run asktell on an OpenPBS yet.
+SLURM's and the PBS front end's were recorded from SLURM 22.05 and its slurm-wlm-torque, but for `sacct.txt`,
+which is composed: not every state could be brought about. OpenPBS's, Torque's and Grid Engine's are written
+after their documentation: nobody has run asktell on an OpenPBS yet.
 """
 
 import os

@@ -29,7 +29,7 @@ def test_the_last_driver_that_announced_itself_is_found(directory: StudyDirector
 
 def test_a_driver_that_hands_over_says_until_when_to_wait_for_the_next(directory: StudyDirectory) -> None:
     rendezvous.announce(directory, "tls://10.0.0.1:4001", 1)
-    rendezvous.hand_over(directory, 1e9)
+    rendezvous.hand_over(directory, 1, 1e9)
     assert rendezvous.read(directory) == Rendezvous("tls://10.0.0.1:4001", 1, 1e9)
     rendezvous.announce(directory, "tls://10.0.0.1:4002", 2)
     assert rendezvous.read(directory) == Rendezvous("tls://10.0.0.1:4002", 2)
@@ -37,9 +37,18 @@ def test_a_driver_that_hands_over_says_until_when_to_wait_for_the_next(directory
 
 def test_after_a_withdrawal_nobody_is_expected(directory: StudyDirectory) -> None:
     rendezvous.announce(directory, "tls://10.0.0.1:4001", 1)
-    rendezvous.withdraw(directory)
-    rendezvous.withdraw(directory)
+    rendezvous.withdraw(directory, 1)
+    rendezvous.withdraw(directory, 1)
     assert rendezvous.read(directory) is None
+
+
+def test_a_driver_that_wakes_up_too_late_takes_nothing_back_from_its_successor(
+    directory: StudyDirectory,
+) -> None:
+    rendezvous.announce(directory, "tls://10.0.0.1:4002", 2)
+    rendezvous.withdraw(directory, 1)
+    rendezvous.hand_over(directory, 1, 1e9)
+    assert rendezvous.read(directory) == Rendezvous("tls://10.0.0.1:4002", 2)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"port": 1}'])
