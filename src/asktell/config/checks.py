@@ -21,6 +21,7 @@ RESERVED = frozenset(
     | {"asked_at", "submitted_at", "started_at", "ended_at", "told_at", "duration", "ask_duration"}
     | {"host", "worker", "job", "origin", "engine", "acquisition", "staleness", "pending", "told"}
     | {"exit_code", "proposal_details", "n_attempts", "n_lost", "lost_causes", "attempt_jobs"}
+    | {"earlier_attempts"}
 )
 """Variables that the store has in every study."""
 

@@ -83,12 +83,16 @@ class Layout:
     ) -> Layout:
         """The view of a configured study. created_at: Unix seconds of its first session, 0 if unknown."""
         directions = {name: item.direction for name, item in config.objectives.items()}
+        space = config.build_space()
         attrs: dict[str, Any] = {
             "Conventions": CONVENTIONS,
             "title": config.name,
             "source": "asktell",
             "asktell_schema": SCHEMA_VERSION,
             "directions": json.dumps(directions),
+            "space": json.dumps(space.specification()),
+            "schedule": config.schedule.kind,
+            "cpus_per_trial": config.cluster.cpus_per_trial,
             "seed": config.optimizer.seed if config.optimizer.seed is not None else "",
             "engine": config.optimizer.engine,
             "configuration": config.to_yaml(),
@@ -99,9 +103,7 @@ class Layout:
                 f"{datetime.fromtimestamp(created_at, UTC):%Y-%m-%dT%H:%M:%SZ} created by asktell"
             )
         return cls(
-            parameters=tuple(
-                parameter_layout(name, item) for name, item in config.build_space().parameters.items()
-            ),
+            parameters=tuple(parameter_layout(name, item) for name, item in space.parameters.items()),
             objectives=tuple(
                 ObjectiveLayout(name, item.direction, item.units, item.description)
                 for name, item in config.objectives.items()

@@ -6,8 +6,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from asktell.errors import JournalError
-from asktell.records import Added, Asked, Ended, Lost, Record, SchemaSet, Submitted
+from asktell.records import Added, Asked, Ended, Lost, Record, Retried, SchemaSet, Submitted
 from asktell.trial import Cause, Outcome, Status, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An attempt that did not end its trial: it was lost, or it failed and the trial was tried again.
+
+    worker, job, host: '' where they are not known; ran_s: for how long it held its worker.
+    """
+
+    attempt: int
+    worker: str
+    job: str
+    host: str
+    ended_at: float
+    ran_s: float
+    cause: Cause
+    is_lost: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +32,8 @@ class Row:
     """A trial that has come to its end.
 
     submitted_at: of the attempt that ended it, 0 where none was; n_attempts, jobs: of all of them, in
-    order, '' where it is not known; lost: why attempts were lost.
+    order, '' where it is not known; lost: why attempts were lost; earlier: those that did not end it,
+    in the order in which they ended.
     """
 
     trial: Trial
@@ -26,6 +44,7 @@ class Row:
     n_attempts: int = 0
     jobs: tuple[str, ...] = ()
     lost: tuple[Cause, ...] = ()
+    earlier: tuple[Earlier, ...] = ()
 
     @property
     def is_completed(self) -> bool:
@@ -39,6 +58,7 @@ class _Course:
     trial: Trial
     submitted: dict[int, Submitted] = field(default_factory=dict)
     lost: list[Cause] = field(default_factory=list)
+    earlier: list[Earlier] = field(default_factory=list)
 
 
 class RowBuilder:
@@ -56,6 +76,9 @@ class RowBuilder:
                 self._open[number].submitted[record.attempt] = record
             case Lost(number=number) if number in self._open:
                 self._open[number].lost.append(record.cause)
+                self._open[number].earlier.append(_lost(self._open[number], record))
+            case Retried(number=number) if number in self._open:
+                self._open[number].earlier.append(_retried(self._open[number], record))
             case Ended():
                 course = self._open.pop(record.number, None)
                 if course is None:
@@ -66,8 +89,36 @@ class RowBuilder:
         return None
 
 
+def _submitted(course: _Course, record: Ended | Lost | Retried) -> Submitted:
+    return course.submitted.get(record.attempt, Submitted(record.number, record.attempt, "", 0.0))
+
+
+def _lost(course: _Course, record: Lost) -> Earlier:
+    task = _submitted(course, record)
+    ran_s = record.ran_s
+    if ran_s is None:
+        ran_s = max(0.0, record.at - task.at) if task.at else 0.0
+    return Earlier(
+        record.attempt, task.slot, task.job, task.host, record.at, ran_s, record.cause, is_lost=True
+    )
+
+
+def _retried(course: _Course, record: Retried) -> Earlier:
+    task, outcome = _submitted(course, record), record.outcome
+    return Earlier(
+        record.attempt,
+        outcome.worker or task.slot,
+        outcome.job or task.job,
+        outcome.host or task.host,
+        outcome.ended_at or record.at,
+        outcome.duration_s,
+        outcome.cause,
+        is_lost=False,
+    )
+
+
 def _row(course: _Course, record: Ended) -> Row:
-    task = course.submitted.get(record.attempt, Submitted(record.number, record.attempt, "", 0.0))
+    task = _submitted(course, record)
     # An attempt that was lost has no report of its own to say where it ran.
     outcome = replace(
         record.outcome, job=record.outcome.job or task.job, host=record.outcome.host or task.host
@@ -81,6 +132,7 @@ def _row(course: _Course, record: Ended) -> Row:
         n_attempts=len(course.submitted),
         jobs=tuple(course.submitted[attempt].job for attempt in sorted(course.submitted)),
         lost=tuple(course.lost),
+        earlier=tuple(course.earlier),
     )
 
 

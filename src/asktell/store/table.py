@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,11 @@ BOOKKEEPING: Sequence[tuple[Variable, Callable[[Row], Any]]] = (
         "attempt_jobs",
         "batch jobs of all attempts, in order",
         lambda row: ",".join(row.jobs) if any(row.jobs) else "",
+    ),
+    _text(
+        "earlier_attempts",
+        "attempts that did not end the trial, in the order of their ends (JSON; times in s)",
+        lambda row: json.dumps([asdict(attempt) for attempt in row.earlier]) if row.earlier else "",
     ),
     _number(
         "exit_code", "float64", "exit code, or minus a signal", lambda row: _or_nan(row.outcome.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from asktell.config import parse
 from asktell.errors import JournalError, StoreError
-from asktell.records import Added, Asked, Ended, Lost, Record, SchemaSet, Submitted
+from asktell.records import Added, Asked, Ended, Lost, Record, Retried, SchemaSet, Submitted
+from asktell.space import Space
 from asktell.store import Layout, Row, Spool, Store, encode_output, rows_from
 from asktell.store.layout import Kind, ObjectiveLayout, OutputLayout, ParameterLayout
 from asktell.trial import ArrayRecord, Cause, CoordRecord, Outcome, Status, Trial
@@ -295,3 +298,50 @@ def test_the_view_says_who_ran_what_and_why_attempts_were_lost(tmp_path: Path) -
     assert ds.attempt_jobs.values.tolist() == ["7,8,9", "7", ""]
     assert ds.job.values.tolist() == ["9", "7", ""]
     assert ds.host.values.tolist() == ["h", "a", "h"]  # as the report says, else as the slot did
+
+
+def test_the_view_keeps_what_attempts_cost_that_brought_no_result(tmp_path: Path) -> None:
+    failed = Outcome(Status.FAILED, Cause.TIMEOUT, ended_at=9.5, duration_s=3.0, worker="w", host="h")
+    records: list[Record] = [
+        Asked((Trial(0, {"x": 0.5, "n": 3, "flag": True}),), 1.0),
+        Submitted(0, 0, "slot", 2.0, job="7", host="a"),
+        Lost(0, 0, Cause.PREEMPTED, counts=False, at=5.0, ran_s=2.5),
+        Submitted(0, 1, "slot", 6.0, job="8"),
+        Retried(0, 1, failed, 9.6),
+        Submitted(0, 2, "slot", 10.0),
+        Ended(0, 2, completed(quality=1.0), 11.0),
+    ]
+    rows, _ = rows_from(records)
+    ((lost, retried),) = map(json.loads, published(tmp_path, *rows).earlier_attempts.values)
+    assert lost == {
+        "attempt": 0,
+        "worker": "slot",
+        "job": "7",
+        "host": "a",
+        "ended_at": 5.0,
+        "ran_s": 2.5,
+        "cause": "preempted",
+        "is_lost": True,
+    }
+    assert retried == {
+        "attempt": 1,
+        "worker": "w",
+        "job": "8",
+        "host": "h",
+        "ended_at": 9.5,
+        "ran_s": 3.0,
+        "cause": "timeout",
+        "is_lost": False,
+    }
+
+
+def test_the_view_describes_its_search_space(tmp_path: Path) -> None:
+    study = {
+        "evaluate": {"command": ["true"]},
+        "space": {"x": {"type": "real", "low": 0.1, "high": 1.0, "log": True}, "n": 3},
+        "cluster": {"cpus_per_trial": 4},
+    }
+    config = parse(study, tmp_path)
+    attrs = published(tmp_path, layout=Layout.from_config(config)).attrs
+    assert Space.from_specification(json.loads(attrs["space"])) == config.build_space()
+    assert (int(attrs["cpus_per_trial"]), attrs["schedule"]) == (4, "async")
