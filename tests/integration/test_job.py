@@ -86,6 +86,18 @@ def test_a_job_that_was_queued_before_its_driver_died_joins_the_next_one(bed: Be
     assert [worker["job"] for worker in bed.driver().ask("wait 1")] == ["77"]
 
 
+def test_a_worker_of_a_frozen_driver_finishes_its_trial_and_joins_the_next_one(bed: Bed) -> None:
+    frozen, _ = bed.driver(), bed.job()
+    frozen.ask("wait 1")
+    frozen.ask("submit 0")
+    until(lambda: bed.began(0))
+    frozen.process.send_signal(signal.SIGSTOP)
+    driver = bed.driver()
+    bed.let_go()
+    assert [worker["job"] for worker in driver.ask("wait 1")] == ["77"]
+    assert bed.journaled() == [(0, Status.COMPLETED, "token-1")]
+
+
 def test_sigterm_leaves_last_words_and_no_process(bed: Bed) -> None:
     driver, job = bed.driver(), bed.job(ASKTELL_ENDS_AT="2000000000")
     driver.ask("wait 1")

@@ -24,6 +24,8 @@ JOB_PREFIXES = (
 )
 SITE_NAMES = frozenset({"SLURM_CONF", "PBS_SERVER", "PBS_DEFAULT", "PBS_CONF_FILE", "PBS_EXEC", "PBS_HOME"})
 """What a site sets for everybody, and without which its commands may not find the server."""
+OWN_JOB_NAMES = frozenset({"ASKTELL_JOB", "ASKTELL_ENDS_AT"})
+"""What asktell itself says of a job to the processes in it."""
 GRID_ENGINE_JOB_NAMES = frozenset({"JOB_ID", "JOB_NAME", "PE_HOSTFILE", "NSLOTS", "NHOSTS", "SGE_TASK_ID"})
 
 
@@ -32,5 +34,6 @@ def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if name in SITE_NAMES or not (name.startswith(JOB_PREFIXES) or name in GRID_ENGINE_JOB_NAMES)
+        if name in SITE_NAMES
+        or not (name.startswith(JOB_PREFIXES) or name in GRID_ENGINE_JOB_NAMES | OWN_JOB_NAMES)
     }

@@ -1,4 +1,4 @@
-"""What a worker does that has lost its driver, and has nothing in hand any more."""
+"""When a worker has lost its driver, and what it does that has nothing in hand any more."""
 
 from __future__ import annotations
 
@@ -21,3 +21,11 @@ def next_step(joined: Rendezvous, present: Rendezvous | None) -> Step:
     if present.successor_until is not None:
         return Step.WAIT
     return Step.KNOCK if present.session == joined.session else Step.JOIN
+
+
+def is_replaced(joined: Rendezvous, present: Rendezvous | None) -> bool:
+    """Another driver is there while the one that was joined still holds the connection."""
+    if present is None or present.successor_until is not None:
+        return False
+    # Who joined before the file was there knows the address alone.
+    return present.session != joined.session and present.address != joined.address

@@ -31,13 +31,15 @@ from asktell.config import ClusterConfig, from_resolved
 from asktell.directory import StudyDirectory
 from asktell.errors import AsktellError, ExecutorError
 from asktell.evaluate.inputs import ENDS_AT
-from asktell.job.afterwards import Step, next_step
+from asktell.job.afterwards import Step, is_replaced, next_step
 from asktell.job.crew import AGAIN, WARNINGS, Plan
 from asktell.trial import Cause
 from asktell.worker import BENCHES
 
 POLL_S = 1.0
 KNOCK_S = 10.0
+LOOK_S = 10.0
+"""How often a worker looks whether another driver has taken the place of its own."""
 JOURNAL_S = 2.0  # between the end of an evaluation and that of its attempt
 NO_SESSION = 0
 RELEASED = ("scheduler-close-worker", "scheduler-remove-worker")
@@ -101,11 +103,23 @@ class Slot:
         if found is None:
             return 1
         joined, worker = found
-        await Worker.finished(worker)
+        await self._work(joined, worker)
         logger.info("slot %d: left the driver: %s", self._plan.number, worker.reason)
         if worker.reason in RELEASED:
             return 0
         return AGAIN if await self._is_wanted_again(joined) else 0
+
+    async def _work(self, joined: Rendezvous, worker: PatientWorker) -> None:
+        """Return when the worker has closed: of itself, or as another driver is there.
+
+        A driver that is frozen, or cut off, does not let go of its workers, and they hear nothing of it.
+        """
+        finished = asyncio.ensure_future(Worker.finished(worker))
+        while not finished.done():
+            await asyncio.wait((finished,), timeout=LOOK_S)
+            if not finished.done() and is_replaced(joined, rendezvous.read(self._directory)):
+                await worker.close(timeout=2, reason="another-driver")
+        await finished
 
     # ---- with a driver -------------------------------------------------------------------------
 

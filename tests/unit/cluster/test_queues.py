@@ -277,6 +277,8 @@ def test_a_submission_forgets_the_job_around_it_but_not_the_site() -> None:
         "PBS_NODEFILE": "/var/spool/2",
         "SGE_ROOT": "/opt/sge",
         "JOB_ID": "3",
+        "ASKTELL_JOB": "s1-1",
+        "ASKTELL_ENDS_AT": "1234.5",  # of the job that ends: its successor would believe it
     }
     assert scrubbed(environ).keys() == {"PATH", "HOME", "SLURM_CONF", "PBS_SERVER", "SGE_ROOT"}
 

@@ -7,7 +7,7 @@ import pytest
 from asktell.cluster.rendezvous import Rendezvous
 from asktell.config import ClusterConfig
 from asktell.errors import ExecutorError
-from asktell.job.afterwards import Step, next_step
+from asktell.job.afterwards import Step, is_replaced, next_step
 from asktell.job.crew import Plan
 from asktell.job.slot import address_of, choose_gpus
 
@@ -26,6 +26,22 @@ MINE = Rendezvous("tls://10.0.0.1:1", 3)
 )
 def test_a_worker_without_its_driver_does_what_the_study_says(present: Rendezvous | None, step: Step) -> None:
     assert next_step(MINE, present) is step
+
+
+@pytest.mark.parametrize(
+    ("present", "expected"),
+    [
+        (None, False),
+        (MINE, False),
+        (Rendezvous("tls://10.0.0.2:1", 4), True),
+        (Rendezvous("tls://10.0.0.2:1", 4, successor_until=1e9), False),
+        (Rendezvous(MINE.address, 4), False),  # it was joined by its address, before it announced itself
+    ],
+)
+def test_a_worker_whose_driver_is_silent_sees_that_another_one_is_there(
+    present: Rendezvous | None, expected: bool
+) -> None:
+    assert is_replaced(MINE, present) is expected
 
 
 @pytest.mark.parametrize(

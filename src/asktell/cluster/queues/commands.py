@@ -36,6 +36,9 @@ _TRANSIENT = re.compile(
     re.IGNORECASE,
 )
 
+_UNANSWERED = re.compile(r"timed? ?out|send/recv|connection reset|zero bytes", re.IGNORECASE)
+"""The request may have arrived, and only its answer be lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -88,11 +91,13 @@ def submit(argv: Sequence[str], script: Path, job_id: re.Pattern[str], *, by_std
     except QueueSilent as error:
         is_missing = isinstance(error.__cause__, FileNotFoundError)
         words = f"{error}; is this a machine from which jobs are submitted?" if is_missing else str(error)
-        raise SubmitRefused(words, is_permanent=is_missing) from error
+        has_run = isinstance(error.__cause__, subprocess.TimeoutExpired)
+        raise SubmitRefused(words, is_permanent=is_missing, is_doubtful=has_run) from error
     found = job_id.search(answer.out)
     if answer.code or found is None:
         words = answer.words if answer.words.startswith(argv[0]) else f"{argv[0]}: {answer.words}"
-        raise SubmitRefused(words, is_permanent=is_permanent(words))
+        is_doubtful = _UNANSWERED.search(words) is not None or not answer.code
+        raise SubmitRefused(words, is_permanent=is_permanent(words), is_doubtful=is_doubtful)
     return found[1]
 
 

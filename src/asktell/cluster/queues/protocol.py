@@ -54,12 +54,16 @@ class QueueSilent(ExecutorError):
 
 
 class SubmitRefused(ExecutorError):
-    """The batch system took no job. words: its own; is_permanent: it will not take the next one either."""
+    """The batch system took no job. words: its own; is_permanent: it will not take the next one either.
 
-    def __init__(self, words: str, *, is_permanent: bool = False) -> None:
+    is_doubtful: its answer did not come, so that it may have taken the job all the same.
+    """
+
+    def __init__(self, words: str, *, is_permanent: bool = False, is_doubtful: bool = False) -> None:
         super().__init__(words)
         self.words = words
         self.is_permanent = is_permanent
+        self.is_doubtful = is_doubtful
 
 
 class Queue(Protocol):

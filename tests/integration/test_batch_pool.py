@@ -1,0 +1,124 @@
+"""A driver's pool of jobs on a batch system made of shell scripts: trouble leaves no job behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from asktell.cluster import rendezvous
+from asktell.cluster.batch import BatchPool
+from asktell.cluster.job_log import JobLog
+from asktell.config import parse
+from asktell.directory import StudyDirectory
+from asktell.journal import open_driver
+from asktell.records import Opened
+from asktell.run import create
+
+SBATCH = """\
+#!/bin/sh
+n=$(($(cat "$FAKE/last") + 1))
+echo $n > "$FAKE/last"
+echo "$n|PENDING||N/A|Priority" >> "$FAKE/queue"
+if [ -e "$FAKE/loses" ]; then rm "$FAKE/loses"; echo "Socket timed out on send/recv operation" >&2; exit 1; fi
+echo $n
+"""
+SQUEUE = '#!/bin/sh\ncat "$FAKE/queue"\n'
+SCANCEL = '#!/bin/sh\necho "$@" >> "$FAKE/cancelled"\n: > "$FAKE/queue"\n'
+
+STUDY = {
+    "name": "toy",
+    "evaluate": {"command": ["true"]},
+    "space": {"x": {"type": "real", "low": 0, "high": 1}},
+    "objectives": {"f": "minimize"},
+    "optimizer": {"engine": "random"},
+    "budget": {"trials": 9},
+    "cluster": {"kind": "slurm", "jobs": 2, "submit_every": "0s", "interface": "lo"},
+}
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The batch system's folder."""
+    folder = tmp_path / "fake"
+    folder.mkdir()
+    for name, script in (("sbatch", SBATCH), ("squeue", SQUEUE), ("scancel", SCANCEL)):
+        (folder / name).write_text(script)
+        (folder / name).chmod(0o755)
+    (folder / "last").write_text("100")
+    (folder / "queue").touch()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> StudyDirectory:
+    return create(parse(STUDY), tmp_path / "toy.study")
+
+
+@pytest.fixture
+def pool(fake: Path, directory: StudyDirectory) -> Iterator[BatchPool]:
+    """Of the first driver."""
+    pool = BatchPool(parse(STUDY), directory, 1)
+    pool.connect()
+    yield pool
+    pool.close()
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
+
+
+def queued(fake: Path) -> list[str]:
+    return [line.partition("|")[0] for line in (fake / "queue").read_text().splitlines()]
+
+
+def cancelled(fake: Path) -> list[str]:
+    path = fake / "cancelled"
+    return path.read_text().split() if path.exists() else []
+
+
+def test_jobs_are_cancelled_though_the_study_s_folder_is_gone(
+    fake: Path, directory: StudyDirectory, pool: BatchPool
+) -> None:
+    pool.keep([], 2)
+    until(lambda: queued(fake) == ["101", "102"])
+    shutil.rmtree(directory.root)
+    pool.close()
+    assert cancelled(fake) == ["101", "102"]
+
+
+def test_a_driver_that_another_one_has_replaced_leaves_the_jobs_to_that_one(
+    fake: Path, directory: StudyDirectory, pool: BatchPool
+) -> None:
+    pool.keep([], 1)
+    until(lambda: queued(fake) == ["101"])
+    first = Opened(0, time.time(), config={}, versions={}, code="")
+    for _ in range(2):
+        journal = open_driver(directory.journal, first)
+        journal.close()
+    theirs = rendezvous.Rendezvous("tls://10.0.0.2:1", journal.token)
+    rendezvous.announce(directory, theirs.address, theirs.session)
+    pool.close()
+    assert cancelled(fake) == []
+    assert rendezvous.read(directory) == theirs
+
+
+def test_a_job_whose_number_was_lost_on_the_way_is_found_and_not_submitted_twice(
+    fake: Path, directory: StudyDirectory, pool: BatchPool
+) -> None:
+    (fake / "loses").touch()
+    pool.keep([], 2)
+    log = JobLog(directory.jobs / "jobs.jsonl")
+    until(lambda: [item.job for item in log.read()] == ["101", "102"])
+    assert queued(fake) == ["101", "102"]
+    pool.close()
+    assert cancelled(fake) == ["101", "102"]
