@@ -325,7 +325,8 @@ class StudyMachine:
         )
         # What waits now fits no free slot, and unless points are asked for these slots, they are of no use.
         n_stuck = 0 if count else len(waiting)
-        leaving = self._placement.leaving(free, usable, at, is_enough=bool(enough), n_stuck=n_stuck)
+        spares = self._endangered() if enough else None
+        leaving = self._placement.leaving(free, usable, at, spares=spares, n_stuck=n_stuck)
         return [*warnings, *map(Release, leaving), *([Ask(count)] if count else [])]
 
     def wanted_slots(self, at: float) -> int:
@@ -335,7 +336,18 @@ class StudyMachine:
         width = 1 if self.rules.schedule.kind is ScheduleKind.SEQUENTIAL else self.rules.schedule.width
         n_elsewhere = len(self._spared & self.running.keys())
         still = 0 if self._enough(at) else self._left()
+        if not still and all(state.status is Status.RUNNING for state in self._open.values()):
+            # What runs has its slots. Replacing a job that ends soon would bring one with nothing to do.
+            return min(width, self._endangered())
         return min(width, len(self._open) - n_elsewhere + still)
+
+    def _endangered(self) -> int:
+        """Running trials that may need another slot."""
+        return sum(
+            self._placement.is_endangered(self.trials[key[0]], self.slots[task.slot], task.at)
+            for key, task in self.running.items()
+            if task.slot in self.slots and key not in self._spared
+        )
 
     def estimate(self, number: int) -> Runtime | None:
         """How long an attempt of this trial is expected to run; None where nothing is known."""

@@ -103,22 +103,34 @@ class Placement:
         return left_s < _with_margin(self._least(short_s))
 
     def leaving(
-        self, free: Iterable[Place], usable: Container[Place], at: float, *, is_enough: bool, n_stuck: int
+        self,
+        free: Iterable[Place],
+        usable: Container[Place],
+        at: float,
+        *,
+        spares: int | None,
+        n_stuck: int,
     ) -> Sequence[str]:
         """Idle slots that are of no more use: no trial fits them, or none will come.
 
-        usable: those that are not spent; is_enough: no more points are asked; n_stuck: trials that fit no
-        free slot, and wait for slots with more time, which take the place of as many with too little.
+        usable: those that are not spent; spares: how many are kept when no more points are asked, None
+        while they are; n_stuck: trials that fit no free slot, and wait for slots with more time, which
+        take the place of as many with too little.
         """
         idle = [place for place in free if not place.behind]
         kept = [place for place in idle if place in usable]
         going = [place for place in idle if place not in usable]
-        if is_enough:
-            going += [place for place in kept if place.slot.job]
+        if spares is not None:
+            ours = [place for place in kept if place.slot.job]
+            going += sorted(ours, key=lambda place: self.left_s(place, at), reverse=True)[spares:]
         else:
             ending = [place for place in kept if self.left_s(place, at) < math.inf]
             going += sorted(ending, key=lambda place: self.left_s(place, at))[:n_stuck]
         return list(dict.fromkeys(place.slot.slot for place in going))
+
+    def is_endangered(self, state: TrialState, slot: SlotJoined, began_at: float) -> bool:
+        """Its job may end before this running trial does."""
+        return slot.ends_at is not None and began_at + self.need_s(state) > slot.ends_at
 
     def left_s(self, place: Place, at: float) -> float:
         if place.slot.ends_at is None or not self._rules.is_walltime_aware:

@@ -181,11 +181,28 @@ def test_idle_slots_of_batch_jobs_go_when_the_budget_is_used() -> None:
     assert machine.plan(0.0) == []
     done = Outcome(Status.COMPLETED, values={"y": 1.0}, started_at=1.0, duration_s=1000.0)
     for number in (40, 41):
-        assert machine.wanted_slots(0.0) == 42 - number
+        assert machine.wanted_slots(0.0) == 0  # both trials have a slot that outlives them
         for record in machine.on(TaskEnded(number, 0, done, "t"), 1000.0):
             machine.apply(record)
     assert machine.wanted_slots(1000.0) == 0
     assert isinstance(machine.plan(1000.0)[0], Finish)
+
+
+def test_a_spare_slot_is_kept_for_a_last_trial_that_its_job_may_not_outlive() -> None:
+    machine = _taught(replace(RULES, budget=Budget(trials=41), is_walltime_aware=False))
+    _join(machine, "old", 500.0)
+    (number,) = _ask(machine, 1.0)
+    _submit(machine, machine.plan(0.0))
+    assert machine.wanted_slots(0.0) == 1
+    _join(machine, "successor", WALLTIME_S, 10.0)
+    assert machine.plan(10.0) == []
+    _join(machine, "another", WALLTIME_S, 10.0)
+    (release,) = machine.plan(10.0)
+    assert release in (Release("successor"), Release("another"))
+    machine.on(SlotLeft("old", losses_follow=True), 500.0)
+    for record in machine.on(TaskLost(number, 0, "", Cause.WALLTIME), 500.0):
+        machine.apply(record)
+    assert isinstance(machine.plan(500.0)[0], Submit)
 
 
 def test_attempts_that_outlive_their_driver_keep_no_slot_and_are_not_run_again() -> None:
