@@ -24,6 +24,13 @@ def make_executor(session: Session) -> Executor:
     from asktell.execute.dask import DaskExecutor
 
     config = session.config
+    if session.directory.jobs.is_dir():
+        from asktell.cluster.leftovers import cancel_leftovers
+
+        cluster = config.cluster
+        # What runs for another kind of cluster finishes what it has in hand.
+        spare = cluster.kind if cluster.is_batch and not cluster.single_allocation else ""
+        cancel_leftovers(config, session.directory, running=False, spare=spare)
     spec = worker.WorkSpec(str(session.directory.root), session.token, json.dumps(config.dump()))
     pool = make_pool(config, session.directory, session.token)
     return DaskExecutor(pool, partial(worker.work, spec))

@@ -13,6 +13,7 @@ import pytest
 from asktell.cluster import rendezvous
 from asktell.cluster.batch import BatchPool
 from asktell.cluster.job_log import JobLog
+from asktell.cluster.leftovers import cancel_leftovers
 from asktell.config import parse
 from asktell.directory import StudyDirectory
 from asktell.journal import open_driver
@@ -122,3 +123,33 @@ def test_a_job_whose_number_was_lost_on_the_way_is_found_and_not_submitted_twice
     assert queued(fake) == ["101", "102"]
     pool.close()
     assert cancelled(fake) == ["101", "102"]
+
+
+def test_what_a_killed_driver_has_left_is_cancelled_by_who_does_not_take_it_over(
+    fake: Path, directory: StudyDirectory
+) -> None:
+    config = parse(STUDY)
+    log = JobLog(directory.jobs / "jobs.jsonl")
+    directory.jobs.mkdir()
+    for name, kind in (("s1-1", "slurm"), ("s1-2", "slurm"), ("s1-3", "step"), ("s1-4", "lsf")):
+        log.intend(name, 1, "shape", kind)
+    log.submitted("s1-1", "101")  # the other number was lost with its driver
+    (fake / "queue").write_text("101|RUNNING|c1|N/A|None\n102|PENDING||N/A|Priority\n")
+    assert cancel_leftovers(config, directory, running=False, spare="slurm") == []
+    assert cancel_leftovers(config, directory, running=False) == ["102"]
+    (fake / "queue").write_text("101|RUNNING|c1|N/A|None\n102|CANCELLED||N/A|None\n")
+    assert cancel_leftovers(config, directory, running=True) == ["101"]
+    assert cancelled(fake) == ["102", "101"]
+
+
+def test_jobs_of_another_kind_are_not_asked_for_and_not_forgotten(
+    fake: Path, directory: StudyDirectory, pool: BatchPool
+) -> None:
+    log = JobLog(directory.jobs / "jobs.jsonl")
+    log.intend("s0-1", 0, "shape", "pbs")
+    log.submitted("s0-1", "7.server")
+    pool.keep([], 1)
+    until(lambda: queued(fake) == ["101"])
+    pool.close()
+    assert cancelled(fake) == ["101"]
+    assert [item.job for item in log.read() if not item.is_over] == ["7.server"]

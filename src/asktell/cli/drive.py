@@ -129,6 +129,7 @@ def stop(study: Path, wait: bool) -> None:
     It ends as by Ctrl-C: running trials are left for the next session. A driver's job that waits in
     the queue is cancelled.
     """
+    from asktell.cluster.leftovers import cancel_leftovers
     from asktell.cluster.queues import QueueSilent
     from asktell.config import from_resolved
     from asktell.journal import Segment, holder
@@ -140,7 +141,11 @@ def stop(study: Path, wait: bool) -> None:
     folder = directory.journal
     driver = holder(folder, ttl_s=HOLDER_TTL_S)
     if driver is None:
-        _cancel_drivers(directory, study, running=True)
+        has_cancelled = _cancel_drivers(directory, study, running=True)
+        if jobs := cancel_leftovers(from_resolved(directory.config), directory, running=True):
+            click.echo(f"cancelled job {' and '.join(jobs)}, left by a driver that has died")
+        elif not has_cancelled:
+            click.echo(f"no driver runs {study}: nothing to stop")
         return
     segment = Segment.create(folder, "user")
     segment.append(StopRequested(time.time()))
@@ -166,15 +171,14 @@ def resume_hint(study: Path, option: str = "") -> str:
     return f"`asktell resume {' '.join(filter(None, (shlex.quote(str(study)), option)))}`"
 
 
-def _cancel_drivers(directory: StudyDirectory, shown: Path, *, running: bool) -> None:
-    """Cancel the driver's jobs that wait, or with `running` all of them, and say so."""
+def _cancel_drivers(directory: StudyDirectory, shown: Path, *, running: bool) -> bool:
+    """Cancel the driver's jobs that wait, or with `running` all of them; says whether there were any."""
     from asktell.submission import cancel_drivers
 
     jobs = cancel_drivers(directory, running=running)
     if jobs:
         click.echo(f"cancelled job {' and '.join(jobs)}, the driver's; go on with {resume_hint(shown)}")
-    elif running:
-        click.echo(f"no driver runs {shown}: nothing to stop")
+    return bool(jobs)
 
 
 def _take_over(study: Study) -> HandOver:
@@ -212,10 +216,13 @@ def _drive(
 
     config = study.config
     is_interrupted = False
+    token = 0
     try:
         with make_display(tuple(config.objectives)) as display, driver_log(Relay(display)) as open_log:
 
             def executor(session: Session) -> Executor:
+                nonlocal token
+                token = session.token
                 open_log(session.directory.logs / f"driver-{session.token:06d}.log")
                 n_known = session.study.n_rows
                 before = f", {count(n_known, 'trial')} done before" if n_known else ""
@@ -244,6 +251,13 @@ def _drive(
         raise ExecutorError(f"{error}; if it is elsewhere now: {elsewhere}") from error
     found = read_study(study.path)
     is_handed_over = hand_over is not None and bool(hand_over.successor)
+    if hand_over is not None and not is_handed_over:  # it may have been about to
+        from asktell.cluster import rendezvous
+        from asktell.cluster.leftovers import cancel_leftovers
+
+        # Workers finish what they have in hand, and wait for nobody.
+        rendezvous.withdraw(found.directory, token)
+        cancel_leftovers(config, found.directory, running=False)
     _echo_summary(found, shown, is_interrupted=is_interrupted, is_handed_over=is_handed_over)
     if is_interrupted or not (found.is_done or is_handed_over):
         raise click.exceptions.Exit(Exit.STOPPED)

@@ -67,6 +67,7 @@ class BatchPool:
         directory.jobs.mkdir(exist_ok=True)
         self._fingerprint = fingerprint(config, directory.root)
         self._queue = make_queue(config, directory)
+        self._kind = "step" if cluster.single_allocation else cluster.kind
         self._log = JobLog(directory.jobs / "jobs.jsonl")
         self._keeper = Keeper(
             Limits(
@@ -284,7 +285,7 @@ class BatchPool:
         address = self._cluster.scheduler_address
         script.write_text(job_script(self._config, self._directory.root, name, address), encoding="utf-8")
         script.chmod(0o700)  # OAR runs the file itself
-        self._log.intend(name, self._session, self._fingerprint)
+        self._log.intend(name, self._session, self._fingerprint, self._kind)
         try:
             job = self._queue.submit(script)
         except SubmitRefused as refusal:
@@ -365,7 +366,7 @@ class BatchPool:
 
     def _open_submissions(self) -> list[Submission]:
         """Those that are not known to be over; where a driver died before it had the id, found by name."""
-        found = [item for item in self._log.read() if not item.is_over]
+        found = [item for item in self._log.read() if not item.is_over and item.kind in ("", self._kind)]
         lost = [item for item in found if not item.job]
         known = [item for item in found if item.job]
         if not lost:

@@ -1,9 +1,9 @@
 """jobs.jsonl: every submission, its intention first, so that no job is forgotten when a driver dies.
 
-{"name": "s3-1", "session": 3, "fingerprint": "9c1e...", "at": ...}   before a submission
-{"name": "s3-1", "job": "4711"}                                       after it
-{"name": "s3-1", "refused": "..."}                                    or it failed
-{"job": "4711", "ended": "cancelled", "reason": "..."}                when it is known to have ended
+{"name": "s3-1", "session": 3, "fingerprint": "9c1e...", "kind": "slurm", "at": ...}   before a submission
+{"name": "s3-1", "job": "4711"}                              after it
+{"name": "s3-1", "refused": "..."}                           or it failed
+{"job": "4711", "ended": "cancelled", "reason": "..."}       when it is known to have ended
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ from asktell.durable import write_all
 
 @dataclass(slots=True)
 class Submission:
-    """One submission. job: '' while nobody knows whether it came to anything."""
+    """One submission. job: '' while nobody knows whether it came to anything.
+
+    kind: of the batch system; 'step': of the driver's own job.
+    """
 
     name: str
     session: int
     fingerprint: str
+    kind: str = ""
     job: str = ""
     is_over: bool = False
 
@@ -50,7 +54,8 @@ class JobLog:
             except ValueError:
                 continue
             if "session" in data:
-                found[data["name"]] = Submission(data["name"], data["session"], data["fingerprint"])
+                shape, kind = data["fingerprint"], data.get("kind", "")
+                found[data["name"]] = Submission(data["name"], data["session"], shape, kind)
             elif "ended" in data and data["job"] in by_job:
                 by_job[data["job"]].is_over = True
             elif "refused" in data and data["name"] in found:
@@ -60,9 +65,10 @@ class JobLog:
                 by_job[data["job"]] = found[data["name"]]
         return list(found.values())
 
-    def intend(self, name: str, session: int, fingerprint: str) -> None:
+    def intend(self, name: str, session: int, fingerprint: str, kind: str = "") -> None:
         """A job is about to be submitted."""
-        self._append({"name": name, "session": session, "fingerprint": fingerprint, "at": time.time()})
+        marks = {"name": name, "session": session, "fingerprint": fingerprint, "kind": kind}
+        self._append({**marks, "at": time.time()})
 
     def submitted(self, name: str, job: str) -> None:
         """It was."""

@@ -24,6 +24,9 @@ _KINDS: Mapping[str, Callable[[], BatchQueue]] = {
     "sge": GridEngineQueue,
 }
 
+LISTED = frozenset(_KINDS)
+"""Kinds of batch systems that `batch_queue` knows, and that can tell how their jobs stand."""
+
 
 def make_queue(config: StudyConfig, directory: StudyDirectory) -> Queue:
     """The batch system of `cluster.kind`, or the steps of the job in which this process runs."""
