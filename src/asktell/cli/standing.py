@@ -185,7 +185,9 @@ def _remaining_s(found: Overview, task: Submitted, now: float) -> float | None:
 def _remaining(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    return f"about {duration(round(seconds))}" if seconds >= 1 else "overdue"
+    if seconds < 0:
+        return "overdue"
+    return f"about {duration(round(seconds))}" if seconds >= 1 else "under 1 s"
 
 
 def _timed(read: Any, study: Path) -> tuple[Overview, float]:

@@ -143,7 +143,8 @@ def _submit(study: Study, shown: Path, system: str) -> None:
         link = submit_driver(study.config, directory, system)
     except SubmitRefused as error:
         raise Failure(
-            f"{error}; the study is in {shown}, nothing runs: `asktell submit {name}` tries again"
+            f"{error}; nothing runs: correct `cluster` in {shown}/study.yaml or by --set cluster.KEY=VALUE, "
+            f"then `asktell submit {name}` tries again"
         ) from error
     click.echo(f"submitted the driver of {study.config.name} as job {link.job}")
     echo_facts(

@@ -229,11 +229,11 @@ class Keeper:
         waiting = [job for job in self._jobs.values() if not job.is_running]
         parts = []
         if running or not self._jobs:
-            parts.append(f"{running} job{' runs' if running == 1 else 's run'}")
+            parts.append(f"{running} running")
         if starting:
-            parts.append(f"{starting} start{'s' if starting == 1 else ''}")
+            parts.append(f"{starting} starting")
         if finishing:
-            parts.append(f"{finishing} finish{'es' if finishing == 1 else ''} for an earlier driver")
+            parts.append(f"{finishing} finishing for an earlier driver")
         if waiting:
             reasons = Counter(job.reason for job in waiting if job.reason).most_common(1)
             parts.append(f"{len(waiting)} pending" + (f": {reasons[0][0]}" if reasons else ""))

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator, Mapping
 from asktell.config.cluster import BATCH_KINDS, ClusterConfig, DriverConfig
 from asktell.config.faults import Fault
 from asktell.config.models import StudyConfig
-from asktell.config.quantities import format_duration
+from asktell.config.quantities import format_duration, format_size
+from asktell.config.source import Path
 
 _BATCH_ONLY = (
     *("jobs", "workers_per_job", "memory", "memory_per_cpu", "walltime", "account", "prologue", "python"),
@@ -31,6 +32,9 @@ _KINDS: Mapping[str, Collection[str]] = dict.fromkeys(_BATCH_ONLY, BATCH_KINDS) 
 LAUNCHER_NAMES = frozenset({"cpus", "gpus"})
 """What `cluster.launcher` may name."""
 
+LEAST_MEMORY_BYTES = 1_000_000
+"""Whoever writes less has left out the unit."""
+
 
 def check_cluster(config: StudyConfig) -> Iterator[Fault]:
     """Keys that cannot stand together, whichever file each is in."""
@@ -49,6 +53,21 @@ def check_cluster(config: StudyConfig) -> Iterator[Fault]:
         message = f"groups of {k} do not fit hybrid on {workers} workers (1 < k < workers)"
         remedy = f"lower it to {workers - 1} or less" if workers > 2 else "use batch or async"
         yield Fault(("schedule", "k"), message, remedy)
+
+
+def check_memory(config: StudyConfig) -> Iterator[Fault]:
+    """Sizes that a unit was forgotten in: a plain number is one of bytes."""
+    cluster = config.cluster
+    sizes: dict[Path, int | None] = {
+        ("cluster", "memory"): cluster.memory_bytes,
+        ("cluster", "memory_per_cpu"): cluster.memory_per_cpu_bytes,
+        ("cluster", "driver", "memory"): cluster.driver.memory_bytes,
+        ("evaluate", "memory"): config.evaluate.memory_bytes,
+    }
+    for path, size in sizes.items():
+        if size is not None and size < LEAST_MEMORY_BYTES:
+            message = f"{format_size(size)} is less than any program needs"
+            yield Fault(path, message, "name its unit: 8GB, 512MiB")
 
 
 def misplaced(cluster: ClusterConfig) -> Iterator[Fault]:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from asktell.config.checks import check_space, check_study
-from asktell.config.cluster_checks import check_cluster, misplaced
+from asktell.config.cluster_checks import check_cluster, check_memory, misplaced
 from asktell.config.faults import Fault, did_you_mean
 from asktell.config.messages import translate
 from asktell.config.models import StudyConfig
@@ -100,7 +100,9 @@ def _validate(source: Source, folder: FilePath, own: str = "") -> tuple[StudyCon
         config = config.model_copy(update={"evaluate": evaluate})
         names = list(_section(source.data, "space"))
         found = [*check_study(config, names), *check_evaluate(config, names), *check_cluster(config)]
-        found += [fault for fault in misplaced(config.cluster) if _is_meant(fault.path, source, own)]
+        found += check_memory(config)
+        if ("cluster", "kind") not in spoilt:
+            found += [fault for fault in misplaced(config.cluster) if _is_meant(fault.path, source, own)]
         faults += [fault for fault in found if not _follows(fault, spoilt)]
         if not faults:
             faults += check_space(config)

@@ -32,6 +32,23 @@ _LIMITS = {
     "less_than_equal": "{le:g} or less",
 }
 
+_FOREIGN = {
+    "cpus": ("cpus_per_trial",),
+    "ncpus": ("cpus_per_trial", "cpus"),
+    "ppn": ("cpus_per_trial", "cpus"),
+    "cores": ("cpus_per_trial", "cpus"),
+    "threads": ("cpus_per_trial", "cpus"),
+    "gpus": ("gpus_per_trial",),
+    "ngpus": ("gpus_per_trial",),
+    "nodes": ("jobs",),
+    "project": ("account",),
+    "modules": ("prologue",),
+    "qos": ("extra_directives",),
+    "reservation": ("extra_directives",),
+    "email": ("extra_directives",),
+}
+"""What batch systems call it -> our keys, the first that the section knows."""
+
 
 def translate(error: ErrorDetails) -> Fault:
     """The fault behind one of a ValidationError's errors."""
@@ -105,7 +122,8 @@ def _unknown_key(path: Path, model: type[Section] | None) -> Fault:
         if (inner := section(info.annotation)) is not None and key in keys(inner)
     ]
     otherwise = f"did you mean {homes[0]}?" if homes else f"known here: {', '.join(known)}"
-    remedy = did_you_mean(key, known, otherwise)
+    foreign = next((name for name in _FOREIGN.get(key.casefold(), ()) if name in known), None)
+    remedy = did_you_mean(key, known, otherwise) if foreign is None else f"did you mean {foreign!r}?"
     if path[:-1] == ("optimizer",):
         remedy += " (an engine's own settings stand under optimizer.options)"
     return Fault(path, "is not a key that asktell knows", remedy)
@@ -114,7 +132,12 @@ def _unknown_key(path: Path, model: type[Section] | None) -> Fault:
 def _how_to_add(key: str, model: type[Section] | None) -> str:
     info = keys(model or StudyConfig).get(key)
     description = (info.description or "").split(". ")[0].rstrip(".") if info is not None else ""
-    return f"add `{key}:` ({description[:1].lower()}{description[1:]})" if description else f"add `{key}:`"
+    return f"add `{key}:` ({_in_a_sentence(description)})" if description else f"add `{key}:`"
+
+
+def _in_a_sentence(text: str) -> str:
+    """Without its capital letter, unless that is an acronym's."""
+    return text if text[:2].isupper() else f"{text[:1].lower()}{text[1:]}"
 
 
 def _how_to_write(kind: str, value: Any) -> str:

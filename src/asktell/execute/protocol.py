@@ -107,7 +107,7 @@ class Executor(Protocol):
 
     @property
     def note(self) -> str:
-        """How the slots stand, for people ('3 jobs run, 7 pending: Priority'), or ''."""
+        """How the slots stand, for people ('3 running, 7 pending: Priority'), or ''."""
 
     def start(self) -> None:
         """Bring the slots up; returns at once, slots are announced as they join."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import MutableMapping
@@ -159,7 +160,7 @@ class Slot:
         await comm.close()
 
     async def _start(self, address: str, host: str | None) -> PatientWorker:
-        told = {"job": self._plan.job, "ends_at": self._ends_at}
+        told = {"job": self._plan.job, "ends_at": self._ends_at, "host": socket.gethostname()}
         worker: PatientWorker = await PatientWorker(
             address,
             nthreads=1,

@@ -180,7 +180,7 @@ def test_queued_jobs_that_a_person_cancels_are_no_sign_of_a_broken_installation(
 def test_a_job_that_runs_without_a_worker_is_replaced_and_said(caplog: pytest.LogCaptureFixture) -> None:
     found = with_jobs("1")
     answer(found, JobState("1", Phase.RUNNING), at=AT + 30)
-    assert found.note(AT + 31) == "1 starts"
+    assert found.note(AT + 31) == "1 starting"
     assert n_submits(found.plan(AT + HOLLOW_S)) == 0
     assert n_submits(found.plan(AT + 40 + HOLLOW_S)) == 0  # after a while: the next one may do no better
     assert n_submits(found.plan(AT + 50 + HOLLOW_S)) == 1
@@ -193,7 +193,7 @@ def test_what_an_earlier_driver_left_counts_and_the_end_of_it_blames_nobody() ->
         found.adopt(JobState(job, Phase.RUNNING), AT)
     found.adopt(JobState("4", Phase.QUEUED, "Priority"), AT)
     assert n_submits(found.plan(AT)) == 0
-    assert found.note(AT) == "3 finish for an earlier driver, 1 pending: Priority"
+    assert found.note(AT) == "3 finishing for an earlier driver, 1 pending: Priority"
     ended = [JobState(job, Phase.ENDED, end=End.COMPLETED) for job in ("1", "2", "3")]
     found.answered(("1", "2", "3"), {state.id: state for state in ended}, AT + 30)
     assert found.failure() == ""
@@ -206,7 +206,7 @@ def test_a_job_s_worker_may_be_seen_before_its_submission_returns() -> None:
     found.seen([slot("1")], AT + 0.4)
     found.submitted("1", AT + 0.5)
     assert n_submits(found.plan(AT + 1)) == 0
-    assert found.note(AT + 1) == "1 job runs"
+    assert found.note(AT + 1) == "1 running"
 
 
 def test_a_note_names_what_runs_and_why_the_rest_waits() -> None:
@@ -214,4 +214,4 @@ def test_a_note_names_what_runs_and_why_the_rest_waits() -> None:
     found.seen([slot("a")], AT + 1)
     waiting = [JobState("b", Phase.QUEUED, "Priority"), JobState("c", Phase.QUEUED, "Priority")]
     answer(found, *waiting, JobState("d", Phase.QUEUED, "Resources"), at=AT + 30)
-    assert found.note(AT + 31) == "1 job runs, 3 pending: Priority"
+    assert found.note(AT + 31) == "1 running, 3 pending: Priority"

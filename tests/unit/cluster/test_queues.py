@@ -221,6 +221,14 @@ def test_a_refusal_comes_in_the_scheduler_s_own_words(program: Program, tmp_path
     assert caught.value.is_permanent
 
 
+def test_a_refusal_of_several_lines_names_its_command_once(program: Program, tmp_path: Path) -> None:
+    first, second = "invalid partition specified: nosuch", "Batch job submission failed"
+    program("sbatch", f"echo 'sbatch: error: {first}' >&2; echo 'sbatch: error: {second}' >&2; exit 1")
+    with pytest.raises(SubmitRefused) as caught:
+        SlurmQueue().submit(tmp_path / "job.sh")
+    assert str(caught.value) == f"sbatch: error: {first}; {second}"
+
+
 def test_a_machine_without_the_command_is_said_and_not_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,14 @@ def test_set_overrides_the_file(folder: Path) -> None:
     ("setting", "message"),
     [
         ("budget.trails=20", "--set: budget.trails: is not a key that asktell knows; did you mean 'trials'"),
+        (
+            "cluster.gpus=1",
+            "--set: cluster.gpus: is not a key that asktell knows; did you mean 'gpus_per_trial'",
+        ),
+        (
+            "cluster.driver.cores=2",
+            "--set: cluster.driver.cores: is not a key that asktell knows; did you mean 'cpus'",
+        ),
         ("optimiser.seed=1", "--set: optimiser: is not a key that asktell knows; did you mean 'optimizer'"),
         ("budget.trials=many", "--set: budget.trials: must be a whole number"),
         ("budget", "--set: 'budget' sets nothing; write --set key.path=value"),

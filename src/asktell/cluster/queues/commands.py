@@ -36,6 +36,9 @@ _TRANSIENT = re.compile(
     re.IGNORECASE,
 )
 
+_SPEAKER = re.compile(r"[\w.-]+: (error: )?")
+"""What each line of a complaint begins with: 'sbatch: error: '."""
+
 _UNANSWERED = re.compile(r"timed? ?out|send/recv|connection reset|zero bytes", re.IGNORECASE)
 """The request may have arrived, and only its answer be lost."""
 
@@ -52,7 +55,10 @@ class Answer:
     def words(self) -> str:
         """What it said for people, in one line."""
         text = self.err.strip() or self.out.strip() or f"exit code {self.code}"
-        return " ".join(text.split())[:500]
+        first, *others = (" ".join(line.split()) for line in text.splitlines() if line.strip())
+        speaker = _SPEAKER.match(first)
+        prefix = speaker[0] if speaker else ""
+        return "; ".join([first, *(line.removeprefix(prefix) for line in others)])[:500]
 
 
 def ask(argv: Sequence[str], *, cwd: Path | None = None, stdin: str | None = None) -> Answer:
