@@ -181,6 +181,7 @@ class BatchPool:
             ends_at=slot.ends_at,
             has_workers=has_workers,
             is_there=is_there,
+            is_shared=self._config.cluster.workers_per_job > 1,
             log_tail=self._log_tail(slot.job),
         )
         found = explain(evidence, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asktell.cluster.last_words import LastWords
 from asktell.cluster.queues import End, JobState, Phase
@@ -40,7 +40,8 @@ class Evidence:
 
     state: what the batch system has said since the loss, None for nothing; ends_at: end of the job's
     walltime; has_workers: some of its workers are there; is_there: the worker itself is, and only what it
-    ran is gone; log_tail: the end of the job's log.
+    ran is gone; is_shared: the job has several workers, which share its memory; log_tail: the end of the
+    job's log.
     """
 
     job: str
@@ -50,11 +51,22 @@ class Evidence:
     ends_at: float | None = None
     has_workers: bool = False
     is_there: bool = False
+    is_shared: bool = False
     log_tail: str = ""
 
 
 def explain(evidence: Evidence, at: float) -> Why | None:
-    """Why the worker went; None while more may become known."""
+    """Why the worker went; None while more may become known.
+
+    Nobody knows which of several trials used up the memory that they shared: none is charged with it.
+    """
+    found = _explain(evidence, at)
+    if found is not None and found.cause is Cause.OUT_OF_MEMORY and evidence.is_shared:
+        return replace(found, counts=False)
+    return found
+
+
+def _explain(evidence: Evidence, at: float) -> Why | None:
     state, words = evidence.state, evidence.words
     is_late = at - evidence.lost_at >= PATIENCE_S
     if state is not None and state.phase is Phase.ENDED:

@@ -250,9 +250,9 @@ class DaskExecutor:
         for item in list(self._unexplained):
             if (why := self._pool.why(item.slot)) is not None:
                 self._unexplained.remove(item)
-                detail = f"{why.detail or item.detail}"
-                lost = TaskLost(item.task.number, item.task.attempt, detail, why.cause, item.counts)
-                self._queue.put(lost)
+                counts = item.counts and why.counts
+                task, detail = item.task, why.detail or item.detail
+                self._queue.put(TaskLost(task.number, task.attempt, detail, why.cause, counts))
 
     def _translate(self, item: ExecutorEvent | Future[Any]) -> Sequence[ExecutorEvent]:
         match item:

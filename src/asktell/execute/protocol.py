@@ -73,10 +73,14 @@ class TaskLost:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why a slot was lost, as far as anyone knows. detail: the scheduler's words, for people."""
+    """Why a slot was lost, as far as anyone knows. detail: the scheduler's words, for people.
+
+    counts: what ran on the slot may have had a part in it.
+    """
 
     cause: Cause
     detail: str = ""
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

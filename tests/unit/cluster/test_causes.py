@@ -89,3 +89,10 @@ def test_after_a_minute_of_silence_nobody_knows_but_the_clock_may() -> None:
     assert cause(LOST, AT + PATIENCE_S) is Cause.WORKER_LOST
     assert cause(replace(LOST, lost_at=AT + 3600), AT + 3660) is Cause.WALLTIME
     assert cause(replace(LOST, words=TERMINATED), AT + PATIENCE_S) is Cause.CANCELLED
+
+
+def test_memory_that_trials_shared_is_charged_to_none_of_them() -> None:
+    known = replace(LOST, state=ended(End.OUT_OF_MEMORY))
+    charged = {shared: explain(replace(known, is_shared=shared), AT + 1) for shared in (False, True)}
+    assert [why and why.counts for why in charged.values()] == [True, False]
+    assert [why and why.cause for why in charged.values()] == [Cause.OUT_OF_MEMORY] * 2
