@@ -80,9 +80,9 @@ class Publisher:
         return bool(self._unpublished)
 
     def _publish(self, publish: Callable[[], None]) -> None:
-        if not self._is_current():
-            return  # another driver has the study, and its rows are the ones that count
         try:
+            if not self._is_current():
+                return  # another driver has the study, and its rows are the ones that count
             publish()
         except Exception as error:  # noqa: BLE001 - reported, and tried again
             self._report(error)

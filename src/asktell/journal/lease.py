@@ -63,8 +63,14 @@ class DriverJournal:
         partial.replace(self._folder / HEARTBEAT)
 
     def is_current(self) -> bool:
-        """No other driver has taken the study over. Once false, for ever false: stop at once."""
-        return _last_token(self._folder) == self.token
+        """No other driver has taken the study over. Once false, for ever false: stop at once.
+
+        Raises OSError where the folder cannot be looked at, or has not even this driver's own segment.
+        """
+        last = _last_token(self._folder)
+        if last < self.token:
+            raise FileNotFoundError(f"{self.path} is not there any more")
+        return last == self.token
 
     def close(self) -> None:
         """Give the lease and the segment back; idempotent.
