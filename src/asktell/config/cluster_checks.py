@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import string
 from collections.abc import Collection, Iterator, Mapping
 
@@ -32,6 +33,8 @@ _KINDS: Mapping[str, Collection[str]] = dict.fromkeys(_BATCH_ONLY, BATCH_KINDS) 
 LAUNCHER_NAMES = frozenset({"cpus", "gpus"})
 """What `cluster.launcher` may name."""
 
+_DASHBOARD = re.compile(r"(([^\s:]*|\[[^\s\]]+\]):)?\d+")
+
 LEAST_MEMORY_BYTES = 1_000_000
 """Whoever writes less has left out the unit."""
 
@@ -46,6 +49,11 @@ def check_cluster(config: StudyConfig) -> Iterator[Fault]:
         yield Fault(("cluster", "tls"), message, "write address: tls://..., or drop tls")
     if cluster.driver.walltime_s <= cluster.driver.warn_before_s:
         yield _too_short(("cluster", "driver"), cluster.driver)
+    if cluster.dashboard is not None and _DASHBOARD.fullmatch(cluster.dashboard) is None:
+        message = f"{cluster.dashboard!r} is not where something can listen"
+        yield Fault(
+            ("cluster", "dashboard"), message, "write HOST:PORT, such as 127.0.0.1:8787, or null for none"
+        )
     if cluster.launcher is not None:
         yield from _check_launcher(cluster.launcher)
     workers, k = cluster.width, config.schedule.k
@@ -94,6 +102,9 @@ def _check_jobs(cluster: ClusterConfig) -> Iterator[Fault]:
         )
         remedy = f"write jobs: {math.ceil(cluster.workers / cluster.workers_per_job)}, or drop workers"
         yield Fault(("cluster", "workers"), message, remedy)
+    if cluster.local_directory is not None and not cluster.local_directory.startswith(("/", "$", "~")):
+        message = f"{cluster.local_directory!r} would be in the study's own folder, not on the node"
+        yield Fault(("cluster", "local_directory"), message, "write a whole path, such as /tmp or $TMPDIR")
     if cluster.gpus_per_trial and cluster.kind == "oar":
         remedy = "name them in options: {resource_spec: ...}"
         yield Fault(("cluster", "gpus_per_trial"), "each site of OAR asks for GPUs in its own way", remedy)

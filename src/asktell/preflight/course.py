@@ -134,7 +134,8 @@ def _by_job(
             yield _never_started(watch) if watch.phase is Phase.QUEUED else _never_joined(watch, log, script)
             return
         took_s = time.monotonic() - submitted_at
-        host = watch.host or worker[1]["host"]
+        known = worker[1]
+        host = watch.host or known.get("asktell", {}).get("host") or known["host"]
         yield Check("start", Mark.OK, f"on {host}; a worker was there {took_s:.0f} s after the submission")
         yield from _at_worker(config, directory, client, worker, trials, say)
         yield from _log_check(log)

@@ -225,7 +225,7 @@ class StudyMachine:
             case SchemaSet():
                 self.schema = record
             case StopRequested():
-                self.stop_reason = "a stop was requested"
+                self.stop_reason = "told to stop, by `asktell stop`, Ctrl-C or a signal"
                 self.sources.add(record.source)
             case Reported() | Known():
                 raise TypeError(f"{type(record).__name__} belongs in a worker's or a person's journal")
