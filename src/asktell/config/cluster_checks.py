@@ -102,7 +102,7 @@ def _check_jobs(cluster: ClusterConfig) -> Iterator[Fault]:
         )
         remedy = f"write jobs: {math.ceil(cluster.workers / cluster.workers_per_job)}, or drop workers"
         yield Fault(("cluster", "workers"), message, remedy)
-    if cluster.local_directory is not None and not cluster.local_directory.startswith(("/", "$", "~")):
+    if cluster.local_directory is not None and not cluster.local_directory.startswith(("/", "$")):
         message = f"{cluster.local_directory!r} would be in the study's own folder, not on the node"
         yield Fault(("cluster", "local_directory"), message, "write a whole path, such as /tmp or $TMPDIR")
     if cluster.gpus_per_trial and cluster.kind == "oar":
