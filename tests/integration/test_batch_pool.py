@@ -28,7 +28,12 @@ echo "$n|PENDING||N/A|Priority" >> "$FAKE/queue"
 if [ -e "$FAKE/loses" ]; then rm "$FAKE/loses"; echo "Socket timed out on send/recv operation" >&2; exit 1; fi
 echo $n
 """
-SQUEUE = '#!/bin/sh\ncat "$FAKE/queue"\n'
+SQUEUE = """\
+#!/bin/sh
+if [ -e "$FAKE/blinks" ]; then rm "$FAKE/blinks"; exit 0; fi
+cat "$FAKE/queue"
+"""
+SACCT = "#!/bin/sh\nexit 1\n"  # no accounting here
 SCANCEL = '#!/bin/sh\necho "$@" >> "$FAKE/cancelled"\n: > "$FAKE/queue"\n'
 
 STUDY = {
@@ -47,7 +52,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The batch system's folder."""
     folder = tmp_path / "fake"
     folder.mkdir()
-    for name, script in (("sbatch", SBATCH), ("squeue", SQUEUE), ("scancel", SCANCEL)):
+    scripts = {"sbatch": SBATCH, "squeue": SQUEUE, "sacct": SACCT, "scancel": SCANCEL}
+    for name, script in scripts.items():
         (folder / name).write_text(script)
         (folder / name).chmod(0o755)
     (folder / "last").write_text("100")
@@ -152,4 +158,22 @@ def test_jobs_of_another_kind_are_not_asked_for_and_not_forgotten(
     until(lambda: queued(fake) == ["101"])
     pool.close()
     assert cancelled(fake) == ["101"]
-    assert [item.job for item in log.read() if not item.is_over] == ["7.server"]
+    assert "7.server" in [item.job for item in log.read() if not item.is_over]
+
+
+def test_an_empty_answer_at_the_start_forgets_no_job(
+    fake: Path, directory: StudyDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asktell.cluster.batch.ASK_AGAIN_S", 0.1)
+    first = BatchPool(parse(STUDY), directory, 1)
+    first.connect()
+    first.keep([], 1)
+    until(lambda: queued(fake) == ["101"])
+    first.close(hand_over=True)
+    (fake / "blinks").touch()
+    second = BatchPool(parse(STUDY), directory, 2)
+    second.connect()
+    second.keep([], 2)
+    until(lambda: queued(fake) == ["101", "102"])
+    second.close()
+    assert cancelled(fake) == ["101", "102"]

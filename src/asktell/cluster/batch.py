@@ -41,6 +41,8 @@ CLOSE_S = 20.0
 """How long the end of cancelled jobs is waited for."""
 STEP_QUERY_S = 1.0
 """Steps are our own children: a look costs nothing."""
+EMPTY_ANSWERS, ASK_AGAIN_S = 2, 3.0
+"""That no job of an earlier driver is known any more is believed when it is said once more than so often."""
 LOG_TAIL_BYTES = 2000
 
 
@@ -333,6 +335,7 @@ class BatchPool:
         if not self._queue.can_list:
             return  # their workers will say that they are there
         submissions = {item.job: item for item in self._open_submissions()}
+        empty_answers = 0
         while submissions and not self._stopping.is_set():
             try:
                 states = self._queue.jobs(submissions.keys())
@@ -342,6 +345,10 @@ class BatchPool:
                 with self._lock:
                     self._keeper.silent(str(silence))
                 self._stopping.wait(self._config.cluster.query_every_s)
+                continue
+            if not states and empty_answers < EMPTY_ANSWERS:  # is it true, or no answer at all?
+                empty_answers += 1
+                self._stopping.wait(ASK_AGAIN_S)
                 continue
             self._sort(submissions.values(), states)
             return
