@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asktell.errors import AsktellError
+from asktell.plots.style import COLOURS, line_style
 
 if TYPE_CHECKING:
     import xarray as xr
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's, which eyes of every kind tell apart."""
-
-STYLES = ("-", "--", ":", "-.")
 
 _TIMES = 400
 _WIDE = 4  # the longest study takes so many times the shortest one's time: then time is logarithmic
@@ -40,10 +36,7 @@ def plot(data: xr.Dataset, path: Path) -> None:
     times = np.geomspace(begin, end, _TIMES) if is_wide else np.linspace(0, end, _TIMES)
     labels, busy = [], []
     for index, (label, cell) in enumerate(lines(data)):
-        style: dict[str, Any] = {
-            "color": COLOURS[index % len(COLOURS)],
-            "linestyle": STYLES[index // len(COLOURS) % len(STYLES)],
-        }
+        style = line_style(index)
         rows = _on(times, cell, name)
         is_there = ~np.isnan(rows).any(axis=0)  # a median of fewer seeds than all would jump about
         low, median, high = np.quantile(rows[:, is_there], (0.25, 0.5, 0.75), axis=0)

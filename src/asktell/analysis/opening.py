@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import xarray as xr
 
 from asktell.directory import StudyDirectory
 from asktell.errors import StudyError
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 def open(path: str | os.PathLike[str]) -> xr.Dataset:
     """The results of a study; also while it runs.
 
-    path: of the study directory, or of its results.zarr. Along dim `trial`, in the order in which
-    trials ended: one coordinate per parameter, one variable per objective, output and fact. What has
-    one value per trial is loaded, arrays stay lazy. Raises StudyError where there are no results.
+    path: of the study directory, or of its results.zarr; a URL needs fsspec. Along dim `trial`, in the
+    order in which trials ended: one coordinate per parameter, one variable per objective, output and fact.
+    What has one value per trial is loaded, arrays stay lazy. Raises StudyError where there are no results.
     """
-    import xarray as xr
+    store = _store(os.fspath(path))
+    found: xr.Dataset = xr.open_zarr(store)
+    return found.assign({name: _plain(item) for name, item in found.variables.items() if item.ndim < 2})
 
+
+def _store(path: str) -> str | Path:
+    if "://" in path:
+        url = path.rstrip("/")
+        return url if url.endswith(".zarr") else f"{url}/{StudyDirectory(Path()).store}"
     root = Path(path)
     store = root if root.suffix == ".zarr" else StudyDirectory(root).store
     if not (store / "zarr.json").is_file():
         raise StudyError(f"{path}: no results to open; is it a study directory that was run?")
-    found: xr.Dataset = xr.open_zarr(store)
-    return found.assign({name: _plain(item) for name, item in found.variables.items() if item.ndim < 2})
+    return store
 
 
 def _plain(variable: xr.Variable) -> xr.Variable:

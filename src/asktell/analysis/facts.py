@@ -1,0 +1,136 @@
+"""What a study's dataset says about the study: its space, objectives, trials that count.
+
+n  trials        m  objectives        d  columns of the unit cube
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from asktell.errors import StudyError
+from asktell.space import Constant, Parameter, Space
+from asktell.space.parameters import Choice
+from asktell.space.space import INACTIVE
+from asktell.trial import Cause, Status
+
+Array = NDArray[np.float64]
+
+STATUSES = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+"""By code, as the store writes them."""
+
+CAUSES = tuple(Cause)
+"""By code, as the store writes them."""
+
+SECONDS_PER_HOUR = 3600.0
+
+
+def space(ds: xr.Dataset) -> Space:
+    """The search space. Raises StudyError where the dataset does not say."""
+    return Space.from_specification(json.loads(_attribute(ds, "space")))
+
+
+def cores(ds: xr.Dataset) -> int:
+    """Cores that one evaluation used."""
+    return int(_attribute(ds, "cpus_per_trial"))
+
+
+def signs(ds: xr.Dataset) -> dict[str, int]:
+    """By objective: 1 where it is minimised, -1 where it is maximised."""
+    directions = json.loads(_attribute(ds, "directions"))
+    return {name: -1 if direction == "maximize" else 1 for name, direction in directions.items()}
+
+
+def objective(ds: xr.Dataset, of: str | None = None) -> str:
+    """The variable that a question is about: `of`, else the first objective."""
+    name = next(iter(signs(ds))) if of is None else of
+    if name not in ds or ds[name].dims != ("trial",) or ds[name].dtype.kind not in "biuf":
+        numbers = [str(key) for key, item in ds.data_vars.items() if item.dims == ("trial",)]
+        raise StudyError(f"{name!r} is no number of each trial; there are {', '.join(numbers)}")
+    return name
+
+
+def only_objective(ds: xr.Dataset) -> tuple[str, int]:
+    """(name, sign) of a study's one objective. Raises StudyError where there are several."""
+    found = signs(ds)
+    if len(found) > 1:
+        raise StudyError(f"there is no best of {len(found)} objectives; use pareto and hypervolume")
+    return next(iter(found.items()))
+
+
+def is_completed(ds: xr.Dataset) -> NDArray[np.bool_]:
+    """(n,) trials with a valid result."""
+    return np.asarray(ds["status"].values == STATUSES.index(Status.COMPLETED))
+
+
+def is_candidate(ds: xr.Dataset) -> NDArray[np.bool_]:
+    """(n,) trials that may be the best: completed, and within the outcome constraints."""
+    return np.asarray(is_completed(ds) & (ds["feasible"].values == 1))
+
+
+def losses(ds: xr.Dataset) -> Array:
+    """(n, m) objectives, minimised; NaN where a trial cannot be the best."""
+    found = np.stack([sign * ds[name].values for name, sign in signs(ds).items()], axis=1)
+    return np.where(is_candidate(ds)[:, None], found, np.nan)
+
+
+def varied(ds: xr.Dataset) -> dict[str, Parameter]:
+    """The parameters that are no constants, by name."""
+    return {name: item for name, item in space(ds).parameters.items() if not isinstance(item, Constant)}
+
+
+def activity(ds: xr.Dataset, name: str, parameter: Parameter) -> NDArray[np.bool_]:
+    """(n,) trials in which the parameter exists."""
+    if isinstance(parameter, Choice) and f"{name}_code" in ds:
+        return np.asarray(ds[f"{name}_code"].values >= 0)
+    values = ds[name].values
+    return np.asarray(~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool))
+
+
+def unit(ds: xr.Dataset) -> Array:
+    """(n, d) places in the unit cube; 0.5 where a parameter is inactive, as in a Space."""
+    columns = []
+    for name, parameter in varied(ds).items():
+        is_active = activity(ds, name, parameter)
+        column = np.full(len(is_active), INACTIVE)
+        if isinstance(parameter, Choice):
+            codes = ds[f"{name}_code"] if f"{name}_code" in ds else ds[name]
+            column[is_active] = (codes.values[is_active].astype(np.float64) + 0.5) / parameter.cardinality
+        else:
+            column[is_active] = parameter.to_unit(ds[name].values[is_active].tolist())
+        columns.append(column)
+    return np.stack(columns, axis=1)
+
+
+def hours(times: NDArray[np.datetime64], since: np.datetime64) -> Array:
+    """Hours from a time to others; NaN where there is no time."""
+    seconds = (times - since) / np.timedelta64(1, "s")
+    return np.asarray(seconds, dtype=np.float64) / SECONDS_PER_HOUR
+
+
+def begun_at(ds: xr.Dataset) -> np.datetime64:
+    """When the first point was proposed; NaT where no trial says."""
+    times = ds["asked_at"].values
+    times = times[~np.isnat(times)]
+    return np.datetime64(times.min()) if len(times) else np.datetime64("NaT", "ns")
+
+
+def described(values: xr.DataArray, like: xr.DataArray | None = None, **attrs: str) -> xr.DataArray:
+    """`values` with the units and name of what they derive from, and attributes of their own."""
+    kept = (
+        {} if like is None else {key: like.attrs[key] for key in ("units", "direction") if key in like.attrs}
+    )
+    values.attrs = {**kept, **attrs}
+    return values
+
+
+def _attribute(ds: xr.Dataset, name: str) -> str:
+    if name not in ds.attrs:
+        raise StudyError(
+            f"the dataset has no attribute {name!r}, so it is not a study's as `asktell.open` gives it; "
+            "`asktell consolidate DIR` brings an older study up to date"
+        )
+    return str(ds.attrs[name])

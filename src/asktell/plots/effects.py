@@ -1,0 +1,181 @@
+"""What the parameters do to a result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from asktell.analysis import facts, optimum
+from asktell.analysis.forest import importance
+from asktell.analysis.surrogate import Surrogate, partial_dependence
+from asktell.errors import StudyError
+from asktell.plots import style
+from asktell.space.parameters import Choice
+from asktell.trial import Origin
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_DENSE = 2000  # trials, above which dots are small and faint
+_WIDE = 30.0  # largest by smallest duration, above which the axis is logarithmic
+_JITTER = 0.15
+_PANEL = (2.6, 2.4)
+
+
+def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax: Axes | None = None) -> Axes:
+    """The surrogate over two parameters, and the trials: initial, proposed (darker: later), failed, best.
+
+    The surface is averaged over the other parameters; blank where the space allows no point.
+    """
+    ax = style.axes_or_new(ax, (5.2, 4.0))
+    name, varied = facts.objective(ds, of), facts.varied(ds)
+    effect = partial_dependence(ds, [x, y], of)
+    grid = [style.level_places(effect[key].values, varied[key]) for key in (x, y)]
+    image = ax.pcolormesh(*grid, effect["mean"].values.T, cmap=style.MAP, shading="nearest", rasterized=True)
+    bar = ax.figure.colorbar(image, ax=ax)
+    bar.set_label(style.label(name if len(varied) == 2 else f"{name}, averaged", ds[name].attrs))
+    style.prepare(ax, "x", ds, x, varied[x])
+    style.prepare(ax, "y", ds, y, varied[y])
+    at = np.stack([_jittered(style.places(ds, key, varied[key]), varied[key]) for key in (x, y)])
+    is_valid = facts.is_completed(ds)
+    is_initial = ds["origin"].values == Origin.INITIAL
+    size = 5 if ds.sizes["trial"] > _DENSE else 16
+    (x_later, y_later), (x_first, y_first) = at[:, is_valid & ~is_initial], at[:, is_valid & is_initial]
+    number = ds["trial"].values[is_valid & ~is_initial]
+    ax.scatter(x_later, y_later, s=size, c=number, cmap="Greys", vmin=-number.max(initial=1) / 2,
+               edgecolors="white", linewidths=0.4, label="proposed")  # fmt: skip
+    ax.scatter(x_first, y_first, s=size, marker="s", facecolors="white", edgecolors="black", linewidths=0.4,
+               label="initial")  # fmt: skip
+    if not is_valid.all():
+        x_failed, y_failed = at[:, ~is_valid]
+        ax.scatter(
+            x_failed, y_failed, s=size, marker="x", color=style.VERMILLION, linewidth=1, label="failed"
+        )
+    if name in facts.signs(ds) and len(facts.signs(ds)) == 1 and facts.is_candidate(ds).any():
+        row = int(np.nanargmin(facts.losses(ds)[:, 0]))
+        ax.scatter(at[0, row], at[1, row], s=130, marker="*", color=style.ORANGE, edgecolors="black",
+                   linewidths=0.8, zorder=4, label="best")  # fmt: skip
+    ax.set_xlim(*style.limits(varied[x]))
+    ax.set_ylim(*style.limits(varied[y]))
+    ax.legend(fontsize=style.SMALL, framealpha=0.85, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0),
+              handletextpad=0.2, columnspacing=1.0)  # fmt: skip
+    return ax
+
+
+def plot_slice(
+    ds: xr.Dataset,
+    parameter: str,
+    of: str | None = None,
+    *,
+    model: Surrogate | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """A result against one parameter: trials, and the surrogate's average over the others with its 95 % band.
+
+    The band is drawn where trials lie, and a dotted line goes on beyond them. model: as for
+    `partial_dependence`.
+    """
+    ax = style.axes_or_new(ax)
+    name, varied = facts.objective(ds, of), facts.varied(ds)
+    effect = partial_dependence(ds, parameter, of, model=model)
+    kind = varied[parameter]
+    _scatter(ax, ds, parameter, name)
+    x = style.level_places(effect[parameter].values, kind)
+    mean, width = effect["mean"].values, 1.96 * effect["std"].values
+    if isinstance(kind, Choice):
+        ax.errorbar(x, mean, width, fmt="D", color=style.BLUE, markersize=5, capsize=3)
+    else:
+        rows = np.flatnonzero(effect["support"].values)
+        inside = slice(rows[0], rows[-1] + 1) if len(rows) else slice(0)
+        band: dict[str, Any] = {"color": style.BLUE, "alpha": 0.2, "linewidth": 0}
+        ax.plot(x, mean, color=style.BLUE, linestyle=":", linewidth=1)
+        ax.plot(x[inside], mean[inside], color=style.BLUE)
+        ax.fill_between(x[inside], (mean - width)[inside], (mean + width)[inside], **band)
+    ax.set_ylabel(style.objective_label(ds, name))
+    return ax
+
+
+def plot_slices(
+    ds: xr.Dataset, parameters: Sequence[str] | None = None, of: str | None = None
+) -> NDArray[Any]:
+    """`plot_slice` for several parameters, default all, in a new figure; returns its axes."""
+    names = list(facts.varied(ds)) if parameters is None else list(parameters)
+    columns = min(4, len(names))
+    rows = math.ceil(len(names) / columns)
+    axes = style.new_axes(columns, (_PANEL[0] * columns, _PANEL[1] * rows), rows, sharey=True)
+    model = Surrogate(ds, of)
+    for place, (name, ax) in enumerate(zip(names, axes, strict=False)):
+        plot_slice(ds, name, of, model=model, ax=ax)
+        ax.set_ylabel("" if place % columns else style.label(model.name, ds[model.name].attrs))
+    for ax in axes[len(names) :]:
+        ax.remove()
+    return axes[: len(names)]
+
+
+def plot_runtime(ds: xr.Dataset, parameter: str, *, ax: Axes | None = None) -> Axes:
+    """How long evaluations took, against a parameter."""
+    ax = style.axes_or_new(ax)
+    _scatter(ax, ds, parameter, "duration", failed=True)
+    took = ds["duration"].values[ds["duration"].values > 0]
+    if len(took) and took.max() > _WIDE * took.min():
+        ax.set_yscale("log")
+        style.spread_log(ax.yaxis, took.max() / took.min())
+    ax.set_ylabel("duration of the evaluation (s)")
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend(fontsize=style.SMALL, framealpha=0.85)
+    return ax
+
+
+def plot_importance(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = None) -> Axes:
+    """How much each parameter matters to a result, with 90 % intervals over repeated fits."""
+    found = importance(ds, of)
+    n = found.sizes["parameter"]
+    ax = style.axes_or_new(ax, (5.0, 1.2 + 0.28 * n))
+    mean = found["importance"].values
+    bars = np.abs(np.stack([mean - found["low"].values, found["high"].values - mean]))
+    ax.barh(np.arange(n), mean, color=style.SKY)
+    ax.errorbar(mean, np.arange(n), xerr=bars, fmt="none", color=style.BLACK, linewidth=1, capsize=2)
+    ax.set_yticks(np.arange(n), [str(name) for name in found["parameter"].values])
+    ax.invert_yaxis()
+    ax.axvline(0, color=style.GREY, linewidth=0.8)
+    ax.set_xlabel(found["importance"].attrs["long_name"])
+    ax.set_title(
+        f"{found.attrs['trials']} trials; R² of unseen ones {float(found['score']):.2f}", fontsize=style.SMALL
+    )
+    return ax
+
+
+def _scatter(ax: Axes, ds: xr.Dataset, parameter: str, name: str, *, failed: bool = False) -> None:
+    """A quantity of trials against a parameter, whose axis is prepared; the best one is marked."""
+    varied = facts.varied(ds)
+    if parameter not in varied:
+        raise StudyError(f"there is no parameter {parameter!r}; there are {', '.join(varied)}")
+    kind = varied[parameter]
+    x, y = _jittered(style.places(ds, parameter, kind), kind), ds[name].values
+    is_valid = facts.is_completed(ds)
+    dots: dict[str, Any] = {"s": 4, "alpha": 0.3} if len(x) > _DENSE else {"s": 14, "alpha": 0.7}
+    ax.scatter(x[is_valid], y[is_valid], color=style.GREY, linewidth=0, label="completed", **dots)
+    others = ~is_valid & (y > 0) if failed else np.zeros(len(x), dtype=bool)
+    if others.any():
+        ax.scatter(
+            x[others], y[others], marker="x", s=18, color=style.VERMILLION, linewidth=1, label="failed"
+        )
+    if len(facts.signs(ds)) == 1 and facts.is_candidate(ds).any():
+        best = optimum.incumbent(ds)
+        row = int(np.flatnonzero(ds["trial"].values == int(best["trial"]))[0])
+        ax.scatter(x[row], y[row], marker="*", s=90, color=style.ORANGE, edgecolors="black", linewidths=0.8,
+                   zorder=4, label="best")  # fmt: skip
+    style.prepare(ax, "x", ds, parameter, kind)
+    ax.set_xlim(*style.limits(kind))
+
+
+def _jittered(x: NDArray[np.float64], parameter: Any) -> NDArray[np.float64]:
+    """Choices spread a little, so that trials do not hide each other; the same each time."""
+    if not isinstance(parameter, Choice):
+        return x
+    return x + np.random.default_rng(0).uniform(-_JITTER, _JITTER, len(x))

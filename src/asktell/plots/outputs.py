@@ -1,0 +1,121 @@
+"""Arrays that trials have left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from asktell.analysis import facts, optimum
+from asktell.errors import StudyError
+from asktell.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+_MOST_NAMED = 30
+
+
+def plot_output(
+    ds: xr.Dataset,
+    output: str,
+    trial: int,
+    *,
+    ax: Axes | None = None,
+    limits: tuple[float, float] | None = None,
+) -> Axes:
+    """One trial's array: a line, or a picture with its scale; limits: of the scale.
+
+    Of an output with more dimensions select two first: `ds.isel(z=0)`. Loads this trial's array only.
+    """
+    array = _array(ds.sel(trial=trial), output)
+    ax = style.axes_or_new(ax, (4.4, 3.6))
+    if array.ndim == 1:
+        _draw_line(ax, array, label=None, color=style.BLUE)
+    else:
+        image = _draw_image(ax, array, limits)
+        ax.figure.colorbar(image, ax=ax).set_label(style.label(output, ds[output].attrs))
+    return ax
+
+
+def plot_best_and_median(ds: xr.Dataset, output: str, axes: Sequence[Axes] | None = None) -> NDArray[Any]:
+    """The best trial's array beside that of the trial in the middle, on one scale; returns the axes.
+
+    axes: two of them, or one for a line. Loads these two arrays only.
+    """
+    best = optimum.incumbent(ds)
+    median = _median(ds)
+    pair = [_array(one, output).load() for one in (best, median)]
+    titles = [style.trial_title(best, "best"), style.trial_title(median, "median")]
+    if pair[0].ndim == 1:
+        ax = style.axes_or_new(axes[0] if axes is not None else None)
+        for array, title, colour in zip(pair, titles, (style.BLUE, style.ORANGE), strict=True):
+            _draw_line(ax, array, label=title, color=colour)
+        ax.legend(fontsize=style.SMALL)
+        return np.array([ax])
+    both = np.array(list(axes)) if axes is not None else style.new_axes(2, (8.0, 3.6))
+    values = np.concatenate([array.values.ravel() for array in pair])
+    limits = float(np.nanmin(values)), float(np.nanmax(values))
+    for ax, array, title in zip(both, pair, titles, strict=True):
+        image = _draw_image(ax, array, limits)
+        ax.set_title(title, fontsize=style.SMALL + 1)
+    both[0].figure.colorbar(image, ax=list(both)).set_label(style.label(output, ds[output].attrs))
+    return both
+
+
+def _median(ds: xr.Dataset) -> xr.Dataset:
+    loss = facts.losses(ds)[:, 0]
+    order = np.argsort(loss, kind="stable")[: int((~np.isnan(loss)).sum())]
+    return ds.isel(trial=int(order[len(order) // 2]))
+
+
+def _array(trial: xr.Dataset, output: str) -> xr.DataArray:
+    if output not in trial.data_vars or trial[output].ndim not in (1, 2):
+        raise StudyError(
+            f"{output!r} is no output of one or two dimensions; select some of it first: ds.isel(z=0)"
+        )
+    return trial[output]
+
+
+def _draw_line(ax: Axes, array: xr.DataArray, *, label: str | None, color: str) -> None:
+    (dim,) = array.dims
+    ax.plot(_along(array, str(dim)), array.values, label=label, color=color)
+    ax.set_xlabel(style.label(str(dim), array[dim].attrs))
+    ax.set_ylabel(style.label(str(array.name), array.attrs))
+
+
+def _along(array: xr.DataArray, dim: str) -> NDArray[Any]:
+    values = array[dim].values
+    return values if values.dtype.kind in "biufM" else np.arange(len(values))
+
+
+def _draw_image(ax: Axes, array: xr.DataArray, limits: tuple[float, float] | None) -> Any:
+    """Rows from top to bottom where they are named, from bottom to top where they are numbers."""
+    down, across = map(str, array.dims)
+    low, high = limits or (None, None)
+    is_named = array[down].dtype.kind not in "biufM"
+    image = ax.pcolormesh(
+        np.arange(array.sizes[across]) if array[across].dtype.kind not in "biufM" else array[across].values,
+        np.arange(array.sizes[down]) if is_named else array[down].values,
+        array.values, cmap="magma_r", vmin=low, vmax=high, shading="nearest", rasterized=True,
+    )  # fmt: skip
+    _name(ax.xaxis, array, across, rotation=90)
+    _name(ax.yaxis, array, down)
+    if is_named:
+        ax.invert_yaxis()
+    if array.sizes[down] == array.sizes[across]:
+        ax.set_aspect("equal" if is_named else "auto")
+    return image
+
+
+def _name(axis: Axis, array: xr.DataArray, dim: str, rotation: float = 0) -> None:
+    axis.set_label_text(style.label(dim, array[dim].attrs))
+    values = array[dim].values
+    if values.dtype.kind not in "biufM":
+        places = np.arange(0, len(values), -(-len(values) // _MOST_NAMED))
+        words = [style.short(values[place]) for place in places]
+        axis.set_ticks(places, words, fontsize=style.SMALL - 1, rotation=rotation)

@@ -1,0 +1,109 @@
+"""All parameters of many trials at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from asktell.analysis import facts
+from asktell.plots import style
+from asktell.space import Parameter
+from asktell.space.parameters import Choice
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST = 400  # lines; the better half are the best, the others spread over the rest
+_ENDS = 0.03
+
+
+def plot_parallel(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = None) -> Axes:
+    """A line for each completed trial through all of its parameters, darker the better its result.
+
+    A line is broken where a parameter does not exist. Each axis goes from bound to bound, in the logarithm
+    where the space has it so. Of many trials the best are drawn, and some of the others.
+    """
+    from matplotlib.collections import LineCollection
+
+    name, varied = facts.objective(ds, of), facts.varied(ds)
+    ax = style.axes_or_new(ax, (1.6 + 0.85 * len(varied), 3.8))
+    trials = ds.isel(trial=facts.is_completed(ds) & np.isfinite(ds[name].values))
+    sign = facts.signs(ds).get(name, 1)
+    order = np.argsort(sign * trials[name].values, kind="stable")
+    if len(order) > _MOST:
+        rest = order[_MOST // 2 :]
+        order = np.append(order[: _MOST // 2], rest[:: max(1, len(rest) // (_MOST // 2))])
+    trials = trials.isel(trial=order[::-1])  # the best on top
+    y = _heights(trials, varied)
+    x = np.arange(len(varied))
+    values = trials[name].values
+    lines = LineCollection(
+        [np.column_stack([x, row]) for row in y],
+        cmap=f"{style.MAP}_r" if sign < 0 else style.MAP,
+        linewidths=1,
+    )
+    lines.set_array(values)
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
+    lines.set_clim(low, high)
+    ax.add_collection(lines)
+    is_alone = ~np.isnan(y) & ~_has_neighbour(y)
+    rows, columns = np.nonzero(is_alone)
+    ax.scatter(
+        x[columns], y[rows, columns], c=values[rows], cmap=lines.cmap, s=9, vmin=low, vmax=high, zorder=3
+    )
+    if len(y):
+        ax.plot(x, y[-1], "o-", color=style.VERMILLION, linewidth=2, markersize=4, label="best")
+        ax.legend(fontsize=style.SMALL, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    bar = ax.figure.colorbar(lines, ax=ax)
+    bar.set_label(style.objective_label(ds, name))
+    _draw_axes(ax, ds, varied)
+    return ax
+
+
+def _heights(trials: xr.Dataset, varied: dict[str, Parameter]) -> NDArray[np.float64]:
+    """(n, d) in [0, 1], NaN where inactive; choices from end to end."""
+    y = facts.unit(trials)
+    for column, (name, parameter) in enumerate(varied.items()):
+        if isinstance(parameter, Choice):
+            count = parameter.cardinality
+            y[:, column] = (y[:, column] * count - 0.5) / max(count - 1, 1)
+        y[~facts.activity(trials, name, parameter), column] = np.nan
+    return y
+
+
+def _has_neighbour(y: NDArray[np.float64]) -> NDArray[np.bool_]:
+    is_there = np.pad(~np.isnan(y), ((0, 0), (1, 1)))
+    return np.asarray(is_there[:, :-2] | is_there[:, 2:])
+
+
+def _draw_axes(ax: Axes, ds: xr.Dataset, varied: dict[str, Parameter]) -> None:
+    """A vertical axis for each parameter with its ends, or its choices."""
+    for column, parameter in enumerate(varied.values()):
+        ax.axvline(column, color=style.GREY, linewidth=0.8, zorder=0)
+        if isinstance(parameter, Choice):
+            count = parameter.cardinality
+            marks = [
+                (place / max(count - 1, 1), style.short(choice))
+                for place, choice in enumerate(parameter.choices)
+            ]
+        else:
+            low, high = style.bounds(parameter)
+            marks = [(0.0, f"{low:.4g}"), (1.0, f"{high:.4g}")]
+        for height, text in marks:
+            place = "top" if height == 0 else "bottom" if height == 1 else "center"
+            ax.annotate(
+                text, (column, height), xytext=(0, {"top": -3, "bottom": 3, "center": 0}[place]),
+                textcoords="offset points", ha="center", va=place, fontsize=style.SMALL - 1,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5}, zorder=4,
+            )  # fmt: skip
+    names = [style.label(name, ds[name].attrs) for name in varied]
+    ax.set_xticks(range(len(names)), names, fontsize=style.SMALL, **style.TURNED)
+    ax.tick_params(axis="x", length=0, pad=12)
+    ax.set_yticks([])
+    ax.set_xlim(-0.3, len(varied) - 0.7)
+    ax.set_ylim(-_ENDS, 1 + 3 * _ENDS)
+    for side in ("top", "right", "left", "bottom"):
+        ax.spines[side].set_visible(False)

@@ -1,0 +1,179 @@
+"""How a study came to its results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from asktell.analysis import facts, optimum
+from asktell.analysis.surrogate import leave_one_out
+from asktell.errors import StudyError
+from asktell.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Axis = Literal["count", "wall_time", "core_hours"]
+
+_DENSE = 2000  # trials, above which dots are small and faint
+
+
+def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None = None) -> Axes:
+    """Every trial's objective and the best so far, against trials, wall time or core-hours.
+
+    Failed trials are marked at the worse end. A few values far off do not squeeze the rest: the axis
+    shows what lies within three times the spread of the better nine tenths.
+    """
+    name, sign = facts.only_objective(ds)
+    ax = style.axes_or_new(ax)
+    trace = optimum.trace(ds)
+    x = _against(ax, trace, against)
+    values = ds[name].values
+    is_good, is_valid = facts.is_candidate(ds), facts.is_completed(ds)
+    dots: dict[str, Any] = {"s": 4, "alpha": 0.3} if len(x) > _DENSE else {"s": 12, "alpha": 0.7}
+    ax.scatter(x[is_good], values[is_good], color=style.GREY, linewidth=0, label="trial", **dots)
+    if (is_valid & ~is_good).any():
+        rows = is_valid & ~is_good
+        about = {"facecolors": "none", "edgecolors": style.ORANGE, "linewidths": 0.8}
+        ax.scatter(x[rows], values[rows], label="outside the constraints", **{**dots, **about})
+    ax.step(x, trace["best"].values, where="post", color=style.BLUE, label="best so far")
+    _zoom(ax, values[is_good], sign)
+    if not is_valid.all():
+        rows = ~is_valid
+        edge = 0.02 if sign < 0 else 0.98
+        marks = {"s": dots["s"] * 1.5, "transform": ax.get_xaxis_transform()}
+        ax.scatter(x[rows], np.full(rows.sum(), edge), marker="x", color=style.VERMILLION, linewidth=1,
+                   label="failed", **marks)  # fmt: skip
+    ax.set_ylabel(style.objective_label(ds, name))
+    _legend(ax)
+    return ax
+
+
+def plot_regret(
+    ds: xr.Dataset, optimum_value: float, *, against: Axis = "count", ax: Axes | None = None
+) -> Axes:
+    """The distance of the best so far from a known optimum, on a logarithmic axis."""
+    ax = style.axes_or_new(ax)
+    found = optimum.regret(ds, optimum_value)
+    x, y = _against(ax, found, against), found["regret"].values
+    is_shown = y > 0
+    ax.step(x[is_shown], y[is_shown], where="post", color=style.BLUE)
+    ax.set_yscale("log")
+    ax.set_ylabel(style.derived_label(found["regret"]))
+    ax.grid(alpha=0.3)
+    if (y <= 0).any():
+        ax.text(0.98, 0.95, "then at the optimum", transform=ax.transAxes, ha="right", fontsize=style.SMALL)
+    return ax
+
+
+def plot_hypervolume(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None = None) -> Axes:
+    """What the results so far dominate together, for several objectives."""
+    ax = style.axes_or_new(ax)
+    found = optimum.hypervolume(ds)
+    ax.step(_against(ax, found, against), found["hypervolume"].values, where="post", color=style.BLUE)
+    ax.set_ylabel(style.derived_label(found["hypervolume"]))
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def plot_pareto(
+    ds: xr.Dataset, x: str | None = None, y: str | None = None, *, ax: Axes | None = None
+) -> Axes:
+    """Two objectives of every valid trial, and the trials that no other beats in all of the objectives.
+
+    x, y: default the first two. With two objectives a line bounds what the front dominates.
+    Raises StudyError for a study of one objective.
+    """
+    signs = facts.signs(ds)
+    if len(signs) < 2:
+        raise StudyError("the study has one objective; plot_convergence shows it")
+    first, second, *_ = signs
+    x, y = x or first, y or second
+    ax = style.axes_or_new(ax)
+    is_good, is_valid = facts.is_candidate(ds), facts.is_completed(ds)
+    front = optimum.pareto(ds).sortby(x)
+    size = 4 if ds.sizes["trial"] > _DENSE else 14
+    ax.scatter(ds[x].values[is_good], ds[y].values[is_good], s=size, color=style.GREY, alpha=0.6, linewidth=0,
+               label="trial")  # fmt: skip
+    rows = is_valid & ~is_good
+    if rows.any():
+        ax.scatter(ds[x].values[rows], ds[y].values[rows], s=size, facecolors="none", linewidths=0.8,
+                   edgecolors=style.ORANGE, label="outside the constraints")  # fmt: skip
+    if len(signs) == 2:
+        # Between two points of the front, what both bound is worse than each in one objective.
+        where: Literal["post", "pre"] = "post" if signs[x] > 0 else "pre"
+        ax.step(front[x].values, front[y].values, where=where, color=style.BLUE, linewidth=1)
+    ax.scatter(front[x].values, front[y].values, s=24, color=style.BLUE, label="not beaten", zorder=3)
+    ax.set_xlabel(style.objective_label(ds, x))
+    ax.set_ylabel(style.objective_label(ds, y))
+    _legend(ax)
+    return ax
+
+
+def plot_agreement(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = None) -> Axes:
+    """What the surrogate says of each trial from all others, against what was found."""
+    ax = style.axes_or_new(ax, (4.2, 4.0))
+    found = leave_one_out(ds, of)
+    observed, predicted = found["observed"].values, found["predicted"].values
+    ends = [min(observed.min(), predicted.min()), max(observed.max(), predicted.max())]
+    ax.plot(ends, ends, color=style.GREY, linewidth=1, linestyle="--")
+    bars: dict[str, Any] = {"fmt": "o", "markersize": 3, "linewidth": 0.6, "alpha": 0.7}
+    ax.errorbar(observed, predicted, 1.96 * found["std"].values, color=style.BLUE, **bars)
+    ax.set_xlabel(style.derived_label(found["observed"]))
+    ax.set_ylabel("predicted from the others")
+    ax.set_title(
+        f"R² {float(found['r2']):.2f}; {float(found['coverage']):.0%} within 95 % intervals",
+        fontsize=style.SMALL,
+    )
+    return ax
+
+
+def plot_comparison(compared: xr.Dataset, *, ax: Axes | None = None) -> Axes:
+    """What `analysis.compare` returns: medians over studies, and 95 % intervals of them."""
+    ax = style.axes_or_new(ax)
+    axes: tuple[Axis, ...] = ("count", "wall_time", "core_hours")
+    axis = next(name for name in axes if name in compared.dims)
+    x = _against(ax, compared, axis)
+    for index, name in enumerate(compared["label"].values):
+        one = compared.sel(label=name)
+        kind = style.line_style(index)
+        n = int(one["studies"])
+        ax.plot(x, one["best"].values, label=f"{name} ({n} {'study' if n == 1 else 'studies'})", **kind)
+        ax.fill_between(
+            x, one["low"].values, one["high"].values, color=kind["color"], alpha=0.15, linewidth=0
+        )
+    ax.set_ylabel(style.label(f"best {compared.attrs['objective']} so far", compared["best"].attrs))
+    ax.grid(alpha=0.3)
+    _legend(ax)
+    return ax
+
+
+def _against(ax: Axes, found: xr.Dataset, against: Axis) -> Any:
+    """Values along the axis `against`, which gets its label."""
+    array = found[against]
+    if against != "wall_time":
+        ax.set_xlabel(style.derived_label(array))
+        return array.values
+    longest = float(np.nanmax(array.values, initial=0.0)) * facts.SECONDS_PER_HOUR
+    seconds, unit = style.time_unit(longest)
+    ax.set_xlabel(f"{array.attrs['long_name']} ({unit})")
+    return array.values * facts.SECONDS_PER_HOUR / seconds
+
+
+def _zoom(ax: Axes, values: Any, sign: int) -> None:
+    """Cut the axis where only a few bad values lie."""
+    losses = np.sort(sign * values[np.isfinite(values)])
+    if len(losses) < 10:
+        return
+    edge = losses[int(0.9 * (len(losses) - 1))]
+    worst = edge + 2.0 * (edge - losses[0])
+    if losses[-1] > worst:
+        margin = 0.05 * (worst - losses[0])
+        ends = sign * (losses[0] - margin), sign * worst
+        ax.set_ylim(min(ends), max(ends))
+
+
+def _legend(ax: Axes) -> None:
+    ax.legend(fontsize=style.SMALL, framealpha=0.85)

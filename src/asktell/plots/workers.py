@@ -1,0 +1,177 @@
+"""What the workers did, and what it cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from asktell.analysis import facts, workers
+from asktell.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LOOKS = {
+    "completed": (style.BLUE, ""),
+    "failed": (style.ORANGE, "////"),
+    "cancelled": (style.PURPLE, "...."),
+    "retried": (style.SKY, "\\\\\\\\"),
+    "lost": (style.VERMILLION, "xxxx"),
+}
+"""Colour, and hatching for print, by what came of an attempt."""
+
+_MOST_NAMED = 24
+_BAR = 0.8
+
+
+def plot_timeline(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
+    """What each worker ran when; grey where it was idle between two attempts.
+
+    Workers are in the order in which they came, named by host or batch job.
+    """
+    from matplotlib.collections import PolyCollection
+    from matplotlib.patches import Patch
+
+    attempts = workers.timeline(ds)
+    begin, end, unit = _clock(ds, attempts)
+    rows, names = _rows(attempts, begin)
+    ax = style.axes_or_new(ax, (6.5, min(1.3 + 0.22 * len(names), 6.5)))
+    first, last = np.full(len(names), np.inf), np.full(len(names), -np.inf)
+    np.minimum.at(first, rows, begin)
+    np.maximum.at(last, rows, end)
+    live = _boxes(first, last, np.arange(len(names)))
+    ax.add_collection(PolyCollection(list(live), facecolors=style.PALE, linewidths=0))
+    handles = []
+    for outcome, (colour, hatch) in _LOOKS.items():
+        mine = attempts["outcome"].values == outcome
+        if mine.any():
+            # Neighbours stay apart however short they are on paper.
+            look: dict[str, Any] = {"facecolors": colour, "edgecolors": "white", "linewidths": 0.3}
+            shapes = PolyCollection(list(_boxes(begin[mine], end[mine], rows[mine])), hatch=hatch, **look)
+            ax.add_collection(shapes)
+            handles.append(
+                Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=f"{outcome} ({mine.sum()})")
+            )
+    handles.append(Patch(facecolor=style.PALE, label="idle"))
+    ax.set_xlim(0, max(end.max(initial=0.0) * 1.01, 1e-9))
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    step = max(1, -(-len(names) // _MOST_NAMED))
+    ticks = range(0, len(names), step)
+    ax.set_yticks(ticks, [names[row] for row in ticks], fontsize=style.SMALL)
+    ax.set_ylabel("worker")
+    ax.set_xlabel(f"time since the first proposal ({unit})")
+    ax.legend(handles=handles, fontsize=style.SMALL, ncols=len(handles), loc="lower center", frameon=False,
+              bbox_to_anchor=(0.5, 1.0), columnspacing=1.0, handlelength=1.5)  # fmt: skip
+    return ax
+
+
+def plot_utilisation(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
+    """How many workers there were, and how many of them ran something, over time."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax = style.axes_or_new(ax)
+    attempts = workers.timeline(ds)
+    begin, end, unit = _clock(ds, attempts)
+    rows, names = _rows(attempts, begin)
+    first, last = np.full(len(names), np.inf), np.full(len(names), -np.inf)
+    np.minimum.at(first, rows, begin)
+    np.maximum.at(last, rows, end)
+    for name, starts, stops, colour in (
+        ("live", first, last, style.PALE),
+        ("busy", begin, end, style.BLUE),
+    ):
+        times, counts = _counts(starts, stops)
+        ax.fill_between(times, counts, step="post", color=colour, linewidth=0, label=name)
+    total = float(workers.utilisation(ds)["total_utilisation"])
+    ax.set_title(f"utilisation {total:.1%}", fontsize=style.SMALL + 1)
+    ax.set_xlabel(f"time since the first proposal ({unit})")
+    ax.set_ylabel("workers")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylim(0, max(1.0, _counts(first, last)[1].max(initial=0) * 1.18))
+    ax.set_xlim(left=0)
+    ax.legend(fontsize=style.SMALL, ncols=2, loc="upper right")
+    return ax
+
+
+def plot_staleness(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
+    """How many results each proposal had to do without."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax = style.axes_or_new(ax)
+    found = workers.staleness(ds)
+    dots = {"markersize": 2, "alpha": 0.5} if found.sizes["trial"] > 500 else {"markersize": 5}
+    ax.plot(found["trial"].values, found["outstanding"].values, ".", color=style.BLUE, **dots)
+    ax.set_ylim(bottom=-0.3)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("trial number")
+    ax.set_ylabel(found["outstanding"].attrs["long_name"])
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def plot_cost(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
+    """Core-hours by what came of attempts, and why."""
+    found = workers.cost(ds)
+    cells = found.stack(cell=("outcome", "cause"))
+    cells = cells.isel(cell=np.flatnonzero(cells["attempts"].values))
+    names = [
+        f"{outcome}: {cause}".replace("_", " ").removesuffix(": ") for outcome, cause in cells["cell"].values
+    ]
+    ax = style.axes_or_new(ax, (5.5, 1.2 + 0.3 * max(1, len(names))))
+    spent = cells["core_hours"].values
+    looks = [_LOOKS[outcome] for outcome, _ in cells["cell"].values]
+    bars = ax.barh(range(len(names)), spent, color=[colour for colour, _ in looks])
+    labels = [f"{hours:.3g} h, {n}×" for hours, n in zip(spent, cells["attempts"].values, strict=True)]
+    ax.bar_label(bars, labels, padding=3, fontsize=style.SMALL)
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.set_xlim(0, max(spent.max(initial=0.0) * 1.3, 1e-9))
+    ax.set_xlabel("core-hours (h)")
+    return ax
+
+
+def _clock(ds: xr.Dataset, attempts: xr.Dataset) -> tuple[NDArray[Any], NDArray[Any], str]:
+    """Begins and ends since the first proposal, in a unit that reads well."""
+    since = facts.begun_at(ds)
+    begin, end = (
+        facts.hours(attempts[name].values, since) * facts.SECONDS_PER_HOUR for name in ("begin", "end")
+    )
+    seconds, unit = style.time_unit(float(np.nanmax(end, initial=0.0)))
+    return begin / seconds, end / seconds, unit
+
+
+def _rows(attempts: xr.Dataset, begin: NDArray[np.float64]) -> tuple[NDArray[np.intp], list[str]]:
+    """Each attempt's row, and the rows' names: workers in the order of their first attempts."""
+    found = attempts["worker"].values.astype(str)
+    order = np.argsort(begin, kind="stable")
+    workers_in_order = list(dict.fromkeys(found[order]))
+    row = {worker: place for place, worker in enumerate(workers_in_order)}
+    place = {worker: (host, job) for worker, host, job in zip(
+        found, attempts["host"].values, attempts["job"].values, strict=True)}  # fmt: skip
+    names, seen = [], Counter[str]()
+    for worker in workers_in_order:
+        host, job = place[worker]
+        name = f"{host} {job}".strip() or "worker"
+        seen[name] += 1
+        names.append(f"{name} ·{seen[name]}")
+    only = [name.removesuffix(" ·1") if seen[name.rpartition(" ·")[0]] == 1 else name for name in names]
+    return np.array([row[worker] for worker in found], dtype=np.intp), only
+
+
+def _boxes(begin: NDArray[Any], end: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Corners of bars: (n, 4, 2)."""
+    low, high = rows - _BAR / 2, rows + _BAR / 2
+    x, y = np.stack([begin, end, end, begin], axis=1), np.stack([low, low, high, high], axis=1)
+    return np.stack([x, y], axis=2)
+
+
+def _counts(begin: NDArray[Any], end: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """How many intervals each moment is in, from one change to the next."""
+    times = np.concatenate([begin, end])
+    steps = np.concatenate([np.ones(len(begin)), -np.ones(len(end))])
+    order = np.argsort(times, kind="stable")
+    return times[order], steps[order].cumsum()
