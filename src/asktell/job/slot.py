@@ -41,6 +41,8 @@ POLL_S = 1.0
 KNOCK_S = 10.0
 LOOK_S = 10.0
 """How often a worker looks whether another driver has taken the place of its own."""
+WITHDRAWN_S = 120.0
+"""How long a driver is looked for where none is announced: a file may be seen late on another node."""
 JOURNAL_S = 2.0  # between the end of an evaluation and that of its attempt
 NO_SESSION = 0
 RELEASED = ("scheduler-close-worker", "scheduler-remove-worker")
@@ -81,6 +83,7 @@ class Slot:
         self._security = worker_security(self._directory) if config.cluster.security == "tls" else Security()
         self._worker: PatientWorker | None = None
         self._told = asyncio.Event()
+        self._is_warned = False
         self._ends_at = plan.ends_at
         if self._ends_at is None and config.cluster.walltime_s is not None:
             self._ends_at = plan.started_at + config.cluster.walltime_s
@@ -127,9 +130,13 @@ class Slot:
     async def _join(self) -> tuple[Rendezvous, PatientWorker] | None:
         """Become a worker of the driver of the moment; None if there is none for too long."""
         host = address_of(self._cluster.interface)
-        until, complaint = time.monotonic() + self._plan.death_timeout_s, ""
-        while time.monotonic() < until:
-            present = rendezvous.read(self._directory) or Rendezvous(self._plan.address, NO_SESSION)
+        began, complaint = time.monotonic(), ""
+        while True:
+            announced = rendezvous.read(self._directory)
+            looked_s = time.monotonic() - began
+            if looked_s >= self._plan.death_timeout_s or (announced is None and looked_s >= WITHDRAWN_S):
+                break
+            present = announced or Rendezvous(self._plan.address, NO_SESSION)
             try:
                 await self._knock(present.address)
                 worker = await self._start(present.address, host)
@@ -142,10 +149,10 @@ class Slot:
                 self._worker = worker
                 return present, worker
         logger.error(
-            "slot %d: found no driver in %g s (%s). Is it running, and can this node reach it? "
+            "slot %d: found no driver in %.0f s (%s). Is it running, and can this node reach it? "
             "`cluster.interface` names the network to use; `asktell check --cluster` tries it out",
             self._plan.number,
-            self._plan.death_timeout_s,
+            looked_s,
             complaint,
         )
         return None
@@ -216,6 +223,9 @@ class Slot:
         self._told.set()
 
     def _warn(self) -> None:
+        if self._is_warned:
+            return  # the batch system's warning and our own come at about the same time
+        self._is_warned = True
         logger.info("slot %d: the end of the job is near", self._plan.number)
         BENCHES.warn(Cause.WALLTIME)
 
