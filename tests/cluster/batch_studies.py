@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -125,6 +126,8 @@ class BatchStudy:
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
                 env=self.environ,
+                # Ctrl-C has its usual effect, also where the tests run in the background of a shell.
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
         self._started.append(process)
         return process

@@ -1,4 +1,4 @@
-"""How long a trial will take, learned from those that have run.
+"""What durations of trials tell of the next ones.
 
     n  attempts that the model looks at        d  columns of the unit cube
     t  (n,) logarithms of durations in seconds, standardised where a process is fitted to them
@@ -26,15 +26,14 @@ from scipy.linalg import solve_triangular
 from scipy.special import log_ndtr, stdtrit
 from threadpoolctl import threadpool_limits
 
-from asktell.optimize.surrogate import Conditioner, Features, Kernel, Posterior, fit
+from asktell.optimize.surrogate import Conditioner, Features, Kernel, Posterior
+from asktell.optimize.surrogate import fit as hyperparameters
 from asktell.optimize.surrogate.fit import COARSE
+from asktell.runtime.model import FEW, Attempt, Runtime
 from asktell.space import Space
 from asktell.trial import Params
 
 Array = NDArray[np.float64]
-
-FEW = 10
-"""Finished trials below which parameters are not looked at."""
 
 MOST = 300
 """Attempts that a fit looks at: all, or the latest half of these and as many of the earlier ones."""
@@ -47,74 +46,11 @@ _RECENT = 60
 _PRIOR_SPREAD, _PRIOR_WEIGHT = 0.25, 4.0  # of log-durations: what is expected before much was seen
 _LEAST_SPREAD = 0.02
 _UNEXPLAINED = 0.7  # share of the variance that parameters leave: beyond, they are not looked at
-_SHORTEST_S = 1e-3
 _SEED = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """Predicted duration of one trial, seconds: median, and the interval that holds 95 % of them."""
-
-    median_s: float
-    low_s: float
-    high_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A point and the logarithm of how long it ran. is_cut: it was not done then."""
-
-    params: Params
-    log_s: float
-    is_cut: bool
-
-
-class RuntimeModel:
-    """Parameters → duration with uncertainty. space: None where points tell nothing of runtimes.
-
-    version: how much of the history is looked at; predictions change only with it.
-    """
-
-    def __init__(self, space: Space | None = None) -> None:
-        self.version = 0
-        self._space = space
-        self._attempts: list[Attempt] = []
-        self._fitted: _Fit | None = None
-
-    def add(self, params: Params, duration_s: float) -> None:
-        """This point took so long."""
-        self._append(Attempt(params, _log(duration_s), is_cut=False))
-
-    def add_censored(self, params: Params, at_least_s: float) -> None:
-        """This point was cut off after so long."""
-        self._append(Attempt(params, _log(at_least_s), is_cut=True))
-
-    def _append(self, attempt: Attempt) -> None:
-        self._attempts.append(attempt)
-        n = len(self._attempts)
-        if n <= FEW or n >= math.ceil(1.2 * self.version):
-            self.version = n
-
-    def estimate(self, params: Params) -> Runtime | None:
-        """What a trial at this point will take; None before any has finished."""
-        found = self._fit()
-        return found.estimates([params])[0] if found is not None else None
-
-    def short_s(self) -> float | None:
-        """A quarter of the latest trials would be given no more than this (their `high_s`)."""
-        found = self._fit()
-        return found.short_s if found is not None else None
-
-    def _fit(self) -> _Fit | None:
-        if self._fitted is None or self._fitted.version != self.version:
-            # More threads are slower at these sizes, and change the last bits.
-            with threadpool_limits(1):
-                self._fitted = _fit(self._space, self._attempts[: self.version], self.version)
-        return self._fitted
-
-
 @dataclass(slots=True)
-class _Fit:
+class Fit:
     """A model of the first `version` attempts.
 
     low, high: distances of the interval's ends from the mean, in predicted standard deviations;
@@ -141,10 +77,17 @@ class _Fit:
         return [Runtime(*row) for row in np.exp(np.stack([mean, low, high], axis=1)).tolist()]
 
 
-def _fit(space: Space | None, attempts: Sequence[Attempt], version: int) -> _Fit | None:
+def fit(space: Space | None, attempts: Sequence[Attempt], version: int) -> Fit | None:
+    """What the attempts say, in their order; None before any has finished."""
     finished = [item for item in attempts if not item.is_cut]
     if not finished:
         return None
+    # More threads are slower at these sizes, and change the last bits.
+    with threadpool_limits(1):
+        return _fit(space, attempts, finished, version)
+
+
+def _fit(space: Space | None, attempts: Sequence[Attempt], finished: Sequence[Attempt], version: int) -> Fit:
     if space is None or len(finished) < FEW:
         found = _pooled(attempts, version)
     else:
@@ -154,7 +97,7 @@ def _fit(space: Space | None, attempts: Sequence[Attempt], version: int) -> _Fit
     return found
 
 
-def _pooled(attempts: Sequence[Attempt], version: int) -> _Fit:
+def _pooled(attempts: Sequence[Attempt], version: int) -> Fit:
     """The same prediction everywhere: a conjugate normal of log-durations with a weak prior on its spread."""
     t = np.array([item.log_s for item in attempts if not item.is_cut])
     # Cut off later than the others ended: as good as finished, and the least that is known.
@@ -166,10 +109,10 @@ def _pooled(attempts: Sequence[Attempt], version: int) -> _Fit:
     freedom = _PRIOR_WEIGHT + n - 1
     spread = math.sqrt(squares / freedom * (1 + 1 / n))
     width = float(stdtrit(freedom, 1 - TAIL))
-    return _Fit(version, None, mean, spread, width, width, (-math.inf, math.inf))
+    return Fit(version, None, mean, spread, width, width, (-math.inf, math.inf))
 
 
-def _over_space(space: Space, attempts: Sequence[Attempt], version: int) -> _Fit:
+def _over_space(space: Space, attempts: Sequence[Attempt], version: int) -> Fit:
     t = np.array([item.log_s for item in attempts])
     is_cut = np.array([item.is_cut for item in attempts])
     unit = space.to_unit_many([item.params for item in attempts])
@@ -193,13 +136,13 @@ def _over_space(space: Space, attempts: Sequence[Attempt], version: int) -> _Fit
     scale = math.sqrt((_PRIOR_WEIGHT + float(z @ z)) / (_PRIOR_WEIGHT + freedom))
     width = scale * float(stdtrit(max(freedom, _PRIOR_WEIGHT), 1 - TAIL))
     low, high = _ends(z) * math.sqrt(len(z) / freedom)
-    return _Fit(version, surface, mean, spread, max(width, -low), max(width, high), seen)
+    return Fit(version, surface, mean, spread, max(width, -low), max(width, high), seen)
 
 
 def _kernel(space: Space, unit: Array, t: Array) -> Kernel:
     """Hyperparameters from at most `COARSE` points: finer ones would cost more than they tell here."""
     features, rows = Features(space), np.linspace(0, len(t) - 1, min(len(t), COARSE)).astype(np.int64)
-    return Kernel(features, fit(features, unit[rows], t[rows], np.random.default_rng(_SEED)))
+    return Kernel(features, hyperparameters(features, unit[rows], t[rows], np.random.default_rng(_SEED)))
 
 
 class _Surface:
@@ -253,7 +196,3 @@ def _chosen(n: int) -> NDArray[np.int64]:
     recent = MOST // 2
     earlier = np.linspace(0, n - recent - 1, MOST - recent).astype(np.int64)
     return np.concatenate([earlier, np.arange(n - recent, n)])
-
-
-def _log(duration_s: float) -> float:
-    return math.log(max(duration_s, _SHORTEST_S))
