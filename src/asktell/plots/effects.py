@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from asktell.analysis import facts, optimum
+from asktell.analysis import facts
 from asktell.analysis.forest import importance
 from asktell.analysis.surrogate import Surrogate, partial_dependence
 from asktell.errors import StudyError
@@ -25,6 +25,15 @@ _DENSE = 2000  # trials, above which dots are small and faint
 _WIDE = 30.0  # largest by smallest duration, above which the axis is logarithmic
 _JITTER = 0.15
 _PANEL = (2.6, 2.4)
+_STAR: Mapping[str, Any] = {
+    "marker": "*",
+    "s": 110,
+    "color": style.ORANGE,
+    "edgecolors": "black",
+    "linewidths": 0.8,
+    "zorder": 4,
+}
+_TELLING = 0.1  # R² below which a forest knows next to nothing
 
 
 def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax: Axes | None = None) -> Axes:
@@ -44,22 +53,25 @@ def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax:
     at = np.stack([_jittered(style.places(ds, key, varied[key]), varied[key]) for key in (x, y)])
     is_valid = facts.is_completed(ds)
     is_initial = ds["origin"].values == Origin.INITIAL
-    size = 5 if ds.sizes["trial"] > _DENSE else 16
+    is_dense = ds.sizes["trial"] > _DENSE
+    dots: dict[str, Any] = (
+        {"s": 3, "linewidths": 0, "alpha": 0.5} if is_dense else {"s": 16, "linewidths": 0.4}
+    )
     (x_later, y_later), (x_first, y_first) = at[:, is_valid & ~is_initial], at[:, is_valid & is_initial]
     number = ds["trial"].values[is_valid & ~is_initial]
-    ax.scatter(x_later, y_later, s=size, c=number, cmap="Greys", vmin=-number.max(initial=1) / 2,
-               edgecolors="white", linewidths=0.4, label="proposed")  # fmt: skip
-    ax.scatter(x_first, y_first, s=size, marker="s", facecolors="white", edgecolors="black", linewidths=0.4,
-               label="initial")  # fmt: skip
+    if len(number):
+        ax.scatter(x_later, y_later, c=number, cmap="Greys", vmin=-number.max() / 2, edgecolors="white",
+                   label="proposed", **dots)  # fmt: skip
+    if len(x_first):
+        ax.scatter(
+            x_first, y_first, marker="s", facecolors="white", edgecolors="black", label="initial", **dots
+        )
     if not is_valid.all():
         x_failed, y_failed = at[:, ~is_valid]
-        ax.scatter(
-            x_failed, y_failed, s=size, marker="x", color=style.VERMILLION, linewidth=1, label="failed"
-        )
-    if name in facts.signs(ds) and len(facts.signs(ds)) == 1 and facts.is_candidate(ds).any():
-        row = int(np.nanargmin(facts.losses(ds)[:, 0]))
-        ax.scatter(at[0, row], at[1, row], s=130, marker="*", color=style.ORANGE, edgecolors="black",
-                   linewidths=0.8, zorder=4, label="best")  # fmt: skip
+        ax.scatter(x_failed, y_failed, marker="x", color=style.VERMILLION, label="failed",
+                   **{**dots, "linewidths": 1})  # fmt: skip
+    if name in facts.signs(ds) and (row := _best_row(ds)) is not None and not np.isnan(at[:, row]).any():
+        ax.scatter(at[0, row], at[1, row], label="best", **_STAR)
     ax.set_xlim(*style.limits(varied[x]))
     ax.set_ylim(*style.limits(varied[y]))
     ax.legend(fontsize=style.SMALL, framealpha=0.85, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0),
@@ -144,8 +156,10 @@ def plot_importance(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = 
     ax.invert_yaxis()
     ax.axvline(0, color=style.GREY, linewidth=0.8)
     ax.set_xlabel(found["importance"].attrs["long_name"])
+    score = float(found["score"])
+    verdict = "" if score >= _TELLING else ": too little to tell"
     ax.set_title(
-        f"{found.attrs['trials']} trials; R² of unseen ones {float(found['score']):.2f}", fontsize=style.SMALL
+        f"{found.attrs['trials']} trials; R² of unseen ones {score:.2f}{verdict}", fontsize=style.SMALL
     )
     return ax
 
@@ -165,13 +179,17 @@ def _scatter(ax: Axes, ds: xr.Dataset, parameter: str, name: str, *, failed: boo
         ax.scatter(
             x[others], y[others], marker="x", s=18, color=style.VERMILLION, linewidth=1, label="failed"
         )
-    if len(facts.signs(ds)) == 1 and facts.is_candidate(ds).any():
-        best = optimum.incumbent(ds)
-        row = int(np.flatnonzero(ds["trial"].values == int(best["trial"]))[0])
-        ax.scatter(x[row], y[row], marker="*", s=90, color=style.ORANGE, edgecolors="black", linewidths=0.8,
-                   zorder=4, label="best")  # fmt: skip
+    if (row := _best_row(ds)) is not None and not np.isnan(x[row]):
+        ax.scatter(x[row], y[row], label="best", **_STAR)
     style.prepare(ax, "x", ds, parameter, kind)
     ax.set_xlim(*style.limits(kind))
+
+
+def _best_row(ds: xr.Dataset) -> int | None:
+    """Where the incumbent stands; None where there is none, as with several objectives."""
+    if len(facts.signs(ds)) > 1 or not facts.is_candidate(ds).any():
+        return None
+    return int(np.nanargmin(facts.losses(ds)[:, 0]))
 
 
 def _jittered(x: NDArray[np.float64], parameter: Any) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from asktell.space.parameters import Choice
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST = 400  # lines; the better half are the best, the others spread over the rest
+_MOST = 200  # lines
 _ENDS = 0.03
 
 
@@ -24,7 +24,7 @@ def plot_parallel(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = No
     """A line for each completed trial through all of its parameters, darker the better its result.
 
     A line is broken where a parameter does not exist. Each axis goes from bound to bound, in the logarithm
-    where the space has it so. Of many trials the best are drawn, and some of the others.
+    where the space has it so. Of many trials some are drawn, evenly by rank.
     """
     from matplotlib.collections import LineCollection
 
@@ -34,8 +34,7 @@ def plot_parallel(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = No
     sign = facts.signs(ds).get(name, 1)
     order = np.argsort(sign * trials[name].values, kind="stable")
     if len(order) > _MOST:
-        rest = order[_MOST // 2 :]
-        order = np.append(order[: _MOST // 2], rest[:: max(1, len(rest) // (_MOST // 2))])
+        order = order[np.linspace(0, len(order) - 1, _MOST).astype(int)]
     trials = trials.isel(trial=order[::-1])  # the best on top
     y = _heights(trials, varied)
     x = np.arange(len(varied))

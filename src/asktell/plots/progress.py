@@ -42,10 +42,9 @@ def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None
     _zoom(ax, values[is_good], sign)
     if not is_valid.all():
         rows = ~is_valid
-        edge = 0.02 if sign < 0 else 0.98
-        marks = {"s": dots["s"] * 1.5, "transform": ax.get_xaxis_transform()}
-        ax.scatter(x[rows], np.full(rows.sum(), edge), marker="x", color=style.VERMILLION, linewidth=1,
-                   label="failed", **marks)  # fmt: skip
+        marks: dict[str, Any] = {"marker": "|", "alpha": 0.3} if len(x) > _DENSE else {"marker": "x"}
+        ax.scatter(x[rows], np.full(rows.sum(), 0.02 if sign < 0 else 0.98), s=18, color=style.VERMILLION,
+                   linewidth=1, transform=ax.get_xaxis_transform(), label="failed", **marks)  # fmt: skip
     ax.set_ylabel(style.objective_label(ds, name))
     _legend(ax)
     return ax
@@ -173,6 +172,9 @@ def _zoom(ax: Axes, values: Any, sign: int) -> None:
         margin = 0.05 * (worst - losses[0])
         ends = sign * (losses[0] - margin), sign * worst
         ax.set_ylim(min(ends), max(ends))
+        text, height = f"{int((losses > worst).sum())} worse ones not shown", 0.07 if sign < 0 else 0.93
+        look: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": style.SMALL, "color": style.GREY}
+        ax.text(0.98, height, text, transform=ax.transAxes, **look)
 
 
 def _legend(ax: Axes) -> None:

@@ -25,7 +25,6 @@ _LOOKS = {
 """Colour, and hatching for print, by what came of an attempt."""
 
 _MOST_NAMED = 24
-_BAR = 0.8
 
 
 def plot_timeline(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
@@ -43,22 +42,28 @@ def plot_timeline(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     first, last = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     np.minimum.at(first, rows, begin)
     np.maximum.at(last, rows, end)
-    live = _boxes(first, last, np.arange(len(names)))
+    is_dense = len(names) > _MOST_NAMED
+    height = 1.0 if is_dense else 0.8
+    live = _boxes(first, last, np.arange(len(names)), height)
     ax.add_collection(PolyCollection(list(live), facecolors=style.PALE, linewidths=0))
     handles = []
     for outcome, (colour, hatch) in _LOOKS.items():
         mine = attempts["outcome"].values == outcome
         if mine.any():
-            # Neighbours stay apart however short they are on paper.
+            # Neighbours stay apart on paper where there is room for it.
             look: dict[str, Any] = {"facecolors": colour, "edgecolors": "white", "linewidths": 0.3}
-            shapes = PolyCollection(list(_boxes(begin[mine], end[mine], rows[mine])), hatch=hatch, **look)
+            if is_dense:
+                look, hatch = {"facecolors": colour, "linewidths": 0}, ""
+            shapes = PolyCollection(
+                list(_boxes(begin[mine], end[mine], rows[mine], height)), hatch=hatch, **look
+            )
             ax.add_collection(shapes)
             handles.append(
                 Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=f"{outcome} ({mine.sum()})")
             )
     handles.append(Patch(facecolor=style.PALE, label="idle"))
     ax.set_xlim(0, max(end.max(initial=0.0) * 1.01, 1e-9))
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
     step = max(1, -(-len(names) // _MOST_NAMED))
     ticks = range(0, len(names), step)
     ax.set_yticks(ticks, [names[row] for row in ticks], fontsize=style.SMALL)
@@ -162,9 +167,9 @@ def _rows(attempts: xr.Dataset, begin: NDArray[np.float64]) -> tuple[NDArray[np.
     return np.array([row[worker] for worker in found], dtype=np.intp), only
 
 
-def _boxes(begin: NDArray[Any], end: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float64]:
+def _boxes(begin: NDArray[Any], end: NDArray[Any], rows: NDArray[Any], height: float) -> NDArray[np.float64]:
     """Corners of bars: (n, 4, 2)."""
-    low, high = rows - _BAR / 2, rows + _BAR / 2
+    low, high = rows - height / 2, rows + height / 2
     x, y = np.stack([begin, end, end, begin], axis=1), np.stack([low, low, high, high], axis=1)
     return np.stack([x, y], axis=2)
 

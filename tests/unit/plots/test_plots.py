@@ -1,0 +1,196 @@
+"""Every picture, of small and large, failing, conditional and multi-objective studies: nothing is cut off."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+pytest.importorskip("matplotlib", reason="pictures need matplotlib")
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+from asktell import analysis, plots
+from asktell.errors import StudyError
+
+SPACE = {
+    "x": {"type": "real", "low": -5.0, "high": 10.0, "units": "mm"},
+    "rate": {"type": "real", "low": 0.01, "high": 1.0, "log": True},
+    "n": {"type": "integer", "low": 1, "high": 64},
+    "method": {"type": "categorical", "choices": ["a rather long name of a method", "fast", "exact"]},
+    "tolerance": {"type": "real", "low": 0.0, "high": 1.0, "when": {"method": ["exact"]}},
+}
+
+
+def evaluate(params: Mapping[str, Any]) -> dict[str, Any]:
+    if params["x"] > 8:
+        raise ValueError("it failed")
+    loss = (params["x"] - 1) ** 2 + math.log10(params["rate"]) ** 2 + params.get("tolerance", 0.5)
+    return {"loss": loss, "size": 10 / params["n"], "m": np.full((4, 3), loss), "line": np.arange(5.0) * loss}
+
+
+@pytest.fixture(autouse=True)
+def pictures() -> Iterator[None]:
+    with mpl.rc_context({"backend": "Agg"}):
+        yield
+        plt.close("all")
+
+
+@pytest.fixture
+def study(make_study: Callable[..., xr.Dataset]) -> xr.Dataset:
+    return make_study(SPACE, evaluate, trials=50, loses=0.2, objectives={"loss": {"units": "s"}})
+
+
+@pytest.fixture
+def two(make_study: Callable[..., xr.Dataset]) -> xr.Dataset:
+    return make_study(
+        SPACE, evaluate, objectives={"loss": "minimize", "size": "maximize"}, constraints=("size > 0.2",)
+    )
+
+
+def check(ax: Axes) -> None:
+    """Labelled axes, and no text that the figure cuts off."""
+    figure = ax.figure
+    figure.canvas.draw()
+    page = figure.bbox.padded(1.0)
+    renderer = figure.canvas.get_renderer()
+    for one in figure.axes:
+        box = one.get_tightbbox(renderer)
+        assert page.x0 <= box.x0, one
+        assert page.y0 <= box.y0, one
+        assert box.x1 <= page.x1, one
+        assert box.y1 <= page.y1, one
+        for axis in (one.xaxis, one.yaxis):
+            boxes = [tick.label1.get_window_extent(renderer) for tick in axis.get_major_ticks()]
+            if not any(tick.label1.get_rotation() for tick in axis.get_major_ticks()):
+                shown = [box for box in boxes if box.width and box.overlaps(one.bbox.padded(40))]
+                overlaps = [a.overlaps(b) for a, b in itertools.pairwise(shown)]
+                assert not any(overlaps), f"crowded ticks on {axis}"
+
+
+def words(ax: Axes) -> str:
+    legend = ax.get_legend()
+    found = [ax.get_xlabel(), ax.get_ylabel(), ax.get_title(), *(text.get_text() for text in ax.texts)]
+    return " | ".join([*found, *((text.get_text() for text in legend.get_texts()) if legend else ())])
+
+
+ONE = {
+    "agreement": (lambda ds, ax: plots.plot_agreement(ds, ax=ax), ["loss (s)", "R²"]),
+    "convergence": (
+        lambda ds, ax: plots.plot_convergence(ds, ax=ax),
+        ["loss (s), lower is better", "failed"],
+    ),
+    "wall time": (
+        lambda ds, ax: plots.plot_convergence(ds, against="wall_time", ax=ax),
+        ["(min)", "best so far"],
+    ),
+    "cost": (lambda ds, ax: plots.plot_cost(ds, ax=ax), ["core-hours (h)"]),
+    "importance": (lambda ds, ax: plots.plot_importance(ds, ax=ax), ["R² for loss"]),
+    "objective": (
+        lambda ds, ax: plots.plot_objective(ds, "x", "method", ax=ax),
+        ["x (mm)", "failed", "best", "initial"],
+    ),
+    "log objective": (lambda ds, ax: plots.plot_objective(ds, "rate", "n", ax=ax), ["rate", "proposed"]),
+    "parallel": (lambda ds, ax: plots.plot_parallel(ds, ax=ax), ["best"]),
+    "regret": (lambda ds, ax: plots.plot_regret(ds, 0.0, ax=ax), ["regret", "(s)"]),
+    "runtime": (lambda ds, ax: plots.plot_runtime(ds, "n", ax=ax), ["duration of the evaluation (s)"]),
+    "slice": (lambda ds, ax: plots.plot_slice(ds, "tolerance", ax=ax), ["tolerance", "loss (s)"]),
+    "staleness": (lambda ds, ax: plots.plot_staleness(ds, ax=ax), ["results outstanding"]),
+    "timeline": (
+        lambda ds, ax: plots.plot_timeline(ds, ax=ax),
+        ["completed (", "failed (", "lost (", "idle", "(min)"],
+    ),
+    "utilisation": (lambda ds, ax: plots.plot_utilisation(ds, ax=ax), ["utilisation", "busy", "live"]),
+}
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_a_picture_says_what_it_shows_and_cuts_nothing_off(name: str, study: xr.Dataset) -> None:
+    draw, expected = ONE[name]
+    ax = draw(study, None)
+    check(ax)
+    for text in expected:
+        assert text in words(ax), text
+    _, mine = plt.subplots()
+    assert draw(study, mine) is mine
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_a_picture_of_a_few_trials_cuts_nothing_off(name: str, make_study: Callable[..., xr.Dataset]) -> None:
+    check(ONE[name][0](make_study(SPACE, evaluate, trials=14, workers=1), None))
+
+
+@pytest.mark.parametrize("name", sorted(ONE.keys() - {"convergence", "wall time", "regret"}))
+def test_a_study_of_several_objectives_has_the_other_pictures(name: str, two: xr.Dataset) -> None:
+    check(ONE[name][0](two, None))
+
+
+def test_the_front_is_marked_and_directions_are_named(two: xr.Dataset) -> None:
+    ax = plots.plot_pareto(two)
+    check(ax)
+    for text in ("loss, lower is better", "size, higher is better", "outside the constraints"):
+        assert text in words(ax)
+    front = next(item for item in ax.collections if item.get_label() == "not beaten")
+    np.testing.assert_allclose(np.asarray(front.get_offsets())[:, 0], np.sort(analysis.pareto(two).loss))
+    check(plots.plot_hypervolume(two))
+
+
+def test_a_picture_of_one_objective_refuses_several(two: xr.Dataset, study: xr.Dataset) -> None:
+    with pytest.raises(StudyError, match="pareto"):
+        plots.plot_convergence(two)
+    with pytest.raises(StudyError, match="plot_convergence"):
+        plots.plot_pareto(study)
+
+
+def test_convergence_ends_at_the_best(study: xr.Dataset) -> None:
+    (line,) = plots.plot_convergence(study).lines
+    assert line.get_ydata()[-1] == study.loss.min()
+
+
+def test_slices_show_every_parameter_once(study: xr.Dataset) -> None:
+    axes = plots.plot_slices(study)
+    assert [ax.get_xlabel() for ax in axes] == ["x (mm)", "rate", "n", "method", "tolerance"]
+    check(axes[0])
+
+
+def test_the_best_array_stands_beside_the_median_on_one_scale(study: xr.Dataset) -> None:
+    axes = plots.plot_best_and_median(study, "m")
+    check(axes[0])
+    best, median = (ax.collections[0] for ax in axes)
+    assert best.get_clim() == median.get_clim()
+    assert float(best.get_array().ravel()[0]) == pytest.approx(float(study.loss.min()))
+    assert float(median.get_array().ravel()[0]) == pytest.approx(float(np.nanmedian(study.loss)), rel=0.2)
+    (ax,) = plots.plot_best_and_median(study, "line")
+    check(ax)
+    assert len(ax.lines) == 2
+    check(plots.plot_output(study, "m", int(study.trial[0])))
+
+
+def test_comparison_has_a_line_for_each_label(make_study: Callable[..., xr.Dataset]) -> None:
+    studies = {
+        label: [make_study(SPACE, evaluate, f"{label}{seed}", seed=seed, trials=15) for seed in range(2)]
+        for label in ("async, 4 workers", "batch, 4 workers")
+    }
+    for against in ("count", "core_hours", "wall_time"):
+        ax = plots.plot_comparison(analysis.compare(studies, against=against))
+        check(ax)
+        assert "batch, 4 workers (2 studies)" in words(ax)
+
+
+def test_a_timeline_of_many_workers_names_some_of_them(make_study: Callable[..., xr.Dataset]) -> None:
+    ax = plots.plot_timeline(make_study(SPACE, evaluate, trials=120, workers=60))
+    check(ax)
+    assert len(ax.get_yticks()) <= 30
+
+
+def test_a_study_without_trials_has_pictures_too(make_study: Callable[..., xr.Dataset]) -> None:
+    ds = make_study(SPACE, evaluate, trials=0)
+    for draw in (plots.plot_convergence, plots.plot_timeline, plots.plot_utilisation, plots.plot_staleness):
+        check(draw(ds))
