@@ -66,6 +66,11 @@ class StudyDirectory:
         return self.root / "scheduler.json"
 
     @property
+    def driver_jobs(self) -> Path:
+        """What `asktell submit` began; absent where the study was never submitted."""
+        return self.jobs / "driver.json"
+
+    @property
     def progress(self) -> Path:
         return self.root / "progress.json"
 

@@ -167,8 +167,11 @@ def stop(study: Path, wait: bool) -> None:
 
 
 def resume_hint(study: Path, option: str = "") -> str:
-    """The command that goes on with the study."""
-    return f"`asktell resume {' '.join(filter(None, (shlex.quote(str(study)), option)))}`"
+    """The command that goes on with the study: as a job, if that is how it was started."""
+    from asktell.directory import StudyDirectory
+
+    command = "submit" if StudyDirectory(study).driver_jobs.exists() else "resume"
+    return f"`asktell {' '.join(filter(None, (command, shlex.quote(str(study)), option)))}`"
 
 
 def _cancel_drivers(directory: StudyDirectory, shown: Path, *, running: bool) -> bool:

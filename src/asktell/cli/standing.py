@@ -115,11 +115,14 @@ def _status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
         state += f": process {driver.pid} on {driver.host}, since {moment(driver.at)}"
     elif found.reason:
         state += f": {found.reason}"
-    hint = "" if found.driver is not None or found.is_done else resume_hint(study).strip("`")
+    job, log = _driver_job(found)
+    goes_on = found.driver is not None or found.is_done or (job and found.reason.endswith(f"to job {job}"))
+    hint = "" if goes_on else resume_hint(study).strip("`")
     causes = {str(cause) or "unknown": n for cause, n in found.failures().items()}
     return [
         ("study", f"{found.config.name} in {study}"),
         ("state", state),
+        ("driver's job", f"{job}, log {log}" if job else ""),
         *panel_facts(found.snapshot(time.time())),
         ("queued", count(len(found.study.queue), "point") if found.study.queue else ""),
         ("requested", _requests(found, study)),
@@ -130,6 +133,19 @@ def _status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
         ("lost", ", ".join(f"{cause} {n}" for cause, n in found.losses().items())),
         ("go on", hint),
     ]
+
+
+def _driver_job(found: Overview) -> tuple[str, str]:
+    """The last job that was submitted for the driver, and its log; '' where it is or was none."""
+    if not found.directory.driver_jobs.exists():
+        return "", ""
+    from asktell.submission import driver_log, read_chain
+
+    chain = read_chain(found.directory)
+    if chain is None or not chain.links:
+        return "", ""
+    job = chain.links[-1].job
+    return job, str(driver_log(found.directory, job))
 
 
 def _requests(found: Overview, study: Path) -> str:

@@ -63,7 +63,7 @@ class Chain:
 def read_chain(directory: StudyDirectory) -> Chain | None:
     """The study's driver jobs, None where it was never submitted."""
     try:
-        data = json.loads(_record(directory).read_bytes())
+        data = json.loads(directory.driver_jobs.read_bytes())
     except FileNotFoundError:
         return None
     return Chain(data["system"], tuple(Link(**link) for link in data["links"]))
@@ -188,10 +188,6 @@ def _append(directory: StudyDirectory, chain: Chain, *, after: str = "") -> Link
     return link
 
 
-def _record(directory: StudyDirectory) -> Path:
-    return directory.jobs / "driver.json"
-
-
 def _write(directory: StudyDirectory, chain: Chain) -> None:
     directory.jobs.mkdir(exist_ok=True)
-    write_json(_record(directory), asdict(chain))
+    write_json(directory.driver_jobs, asdict(chain))
