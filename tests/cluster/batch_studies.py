@@ -24,6 +24,8 @@ import asktell
 
 REPOSITORY = Path(__file__).parents[2]
 TESTBED = REPOSITORY / "hpc" / "testbed"
+GRID_ENGINE = TESTBED / "sge-run.sh"
+"""Runs a command where the testbed's Grid Engine is."""
 OBJECTIVES = REPOSITORY / "tests" / "objectives"
 PATIENCE_S = 90
 NOTHING: Mapping[str, Any] = {}
@@ -261,7 +263,7 @@ class BatchStudy:
 class GridEngineStudy(BatchStudy):
     """The same in the testbed's Grid Engine."""
 
-    prefix: Sequence[str] = (str(TESTBED / "sge-run.sh"),)
+    prefix: Sequence[str] = (str(GRID_ENGINE),)
 
     def jobs(self) -> dict[str, str]:
         listed = ElementTree.fromstring(self.command("qstat", "-xml"))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from batch_studies import BatchStudy, GridEngineStudy, run
+from batch_studies import GRID_ENGINE, BatchStudy, GridEngineStudy, run
 
 TESTBED = "bring it up with `PBS=1 hpc/testbed/slurm-up.sh` (as root)"
 PBS_COMMANDS = Path("/opt/slurm-torque/usr/bin")
@@ -65,10 +65,19 @@ def pbs_study(_slurm: bool, tmp_path: Path) -> Iterator[BatchStudy]:
     yield from _ended(BatchStudy(tmp_path, "pbs", {**os.environ, "PATH": path}))
 
 
+def _sge_is_up() -> bool:
+    """The testbed's namespace is there, and its node takes jobs."""
+    namespaces = run("ip", "netns", "list") if shutil.which("ip") else ""
+    if "sge" not in namespaces.split():
+        return False
+    unreachable = [str(GRID_ENGINE), "qstat", "-f", "-qs", "u"]
+    asked = subprocess.run(unreachable, capture_output=True, check=False, text=True)
+    return asked.returncode == 0 and not asked.stdout.strip()
+
+
 @pytest.fixture
 def sge_study(tmp_path: Path) -> Iterator[BatchStudy]:
     """The same on Grid Engine, which CI does not bring up."""
-    namespaces = run("ip", "netns", "list") if shutil.which("ip") else ""
-    if "sge" not in namespaces.split():
+    if not _sge_is_up():
         pytest.skip("needs the Grid Engine testbed: bring it up with `hpc/testbed/sge-up.sh` (as root)")
     yield from _ended(GridEngineStudy(tmp_path, "sge", dict(os.environ)))
