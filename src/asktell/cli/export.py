@@ -27,7 +27,7 @@ def to_netcdf(results: xr.Dataset, file: Path) -> list[str]:
     for variable in found.variables.values():
         variable.attrs = _plain_attrs(variable.attrs)
     engine = _netcdf_engine()
-    _replace(file, lambda path: found.to_netcdf(path, engine=engine))
+    replace(file, lambda path: found.to_netcdf(path, engine=engine))
     return []
 
 
@@ -49,7 +49,7 @@ def to_csv(results: xr.Dataset, file: Path) -> list[str]:
         elif found[name].dtype.kind in "OTU":
             found[name] = ("trial", [next(iter(str(text).splitlines()), "") for text in found[name].values])
     frame = found.to_dataframe()[parameters + values]
-    _replace(file, lambda path: frame.to_csv(path, date_format="%Y-%m-%dT%H:%M:%S.%fZ"))
+    replace(file, lambda path: frame.to_csv(path, date_format="%Y-%m-%dT%H:%M:%S.%fZ"))
     return [str(name) for name, variable in results.data_vars.items() if variable.ndim > 1]
 
 
@@ -91,7 +91,7 @@ def _netcdf_engine() -> Any:
     raise StoreError("netCDF needs another library; `pip install h5netcdf`, or export to a .csv file")
 
 
-def _replace(file: Path, write: Callable[[Path], object]) -> None:
+def replace(file: Path, write: Callable[[Path], object]) -> None:
     """Write beside the file and rename, so that nobody reads half of it."""
     partial = file.with_name(f".{uuid.uuid4().hex[:8]}-{file.name}")
     try:

@@ -4,7 +4,7 @@ Each function takes the dataset of `asktell.open` and draws into `ax`, or a new 
 """
 
 from asktell.plots.effects import plot_importance, plot_objective, plot_runtime, plot_slice, plot_slices
-from asktell.plots.outputs import plot_best_and_median, plot_output
+from asktell.plots.outputs import plot_array, plot_best_and_median, plot_output
 from asktell.plots.parallel import plot_parallel
 from asktell.plots.progress import (
     plot_agreement,
@@ -18,6 +18,7 @@ from asktell.plots.workers import plot_cost, plot_staleness, plot_timeline, plot
 
 __all__ = [
     "plot_agreement",
+    "plot_array",
     "plot_best_and_median",
     "plot_comparison",
     "plot_convergence",

@@ -20,26 +20,30 @@ if TYPE_CHECKING:
 _MOST_NAMED = 30
 
 
-def plot_output(
-    ds: xr.Dataset,
-    output: str,
-    trial: int,
+def plot_array(
+    array: xr.DataArray,
     *,
     ax: Axes | None = None,
     limits: tuple[float, float] | None = None,
+    colours: str = style.ARRAYS,
 ) -> Axes:
-    """One trial's array: a line, or a picture with its scale; limits: of the scale.
+    """An array of one or two dimensions, such as a correlation: a line, or a picture with its scale.
 
-    Of an output with more dimensions select two first: `ds.isel(z=0)`. Loads this trial's array only.
+    limits: of the scale; colours: a colour map of matplotlib's. Raises StudyError for more dimensions.
     """
-    array = _array(ds.sel(trial=trial), output)
+    _check(array)
     ax = style.axes_or_new(ax, (4.4, 3.6))
     if array.ndim == 1:
         _draw_line(ax, array, label=None, color=style.BLUE)
     else:
-        image = _draw_image(ax, array, limits)
-        ax.figure.colorbar(image, ax=ax).set_label(style.label(output, ds[output].attrs))
+        image = _draw_image(ax, array, limits, colours)
+        ax.figure.colorbar(image, ax=ax).set_label(style.label(str(array.name), array.attrs))
     return ax
+
+
+def plot_output(ds: xr.Dataset, output: str, trial: int, *, ax: Axes | None = None) -> Axes:
+    """One trial's array; loads no other. Of more than two dimensions select some first: `ds.isel(z=0)`."""
+    return plot_array(ds[output].sel(trial=trial), ax=ax)
 
 
 def plot_best_and_median(ds: xr.Dataset, output: str, axes: Sequence[Axes] | None = None) -> NDArray[Any]:
@@ -49,7 +53,7 @@ def plot_best_and_median(ds: xr.Dataset, output: str, axes: Sequence[Axes] | Non
     """
     best = optimum.incumbent(ds)
     median = _median(ds)
-    pair = [_array(one, output).load() for one in (best, median)]
+    pair = [_check(one[output]).load() for one in (best, median)]
     titles = [style.trial_title(best, "best"), style.trial_title(median, "median")]
     if pair[0].ndim == 1:
         ax = style.axes_or_new(axes[0] if axes is not None else None)
@@ -73,12 +77,13 @@ def _median(ds: xr.Dataset) -> xr.Dataset:
     return ds.isel(trial=int(order[len(order) // 2]))
 
 
-def _array(trial: xr.Dataset, output: str) -> xr.DataArray:
-    if output not in trial.data_vars or trial[output].ndim not in (1, 2):
+def _check(array: xr.DataArray) -> xr.DataArray:
+    if array.ndim not in (1, 2):
         raise StudyError(
-            f"{output!r} is no output of one or two dimensions; select some of it first: ds.isel(z=0)"
+            f"{array.name!r} has dimensions ({', '.join(map(str, array.dims))}), a picture has one or two; "
+            "select some of it first: .isel(z=0)"
         )
-    return trial[output]
+    return array
 
 
 def _draw_line(ax: Axes, array: xr.DataArray, *, label: str | None, color: str) -> None:
@@ -93,7 +98,9 @@ def _along(array: xr.DataArray, dim: str) -> NDArray[Any]:
     return values if values.dtype.kind in "biufM" else np.arange(len(values))
 
 
-def _draw_image(ax: Axes, array: xr.DataArray, limits: tuple[float, float] | None) -> Any:
+def _draw_image(
+    ax: Axes, array: xr.DataArray, limits: tuple[float, float] | None, colours: str = style.ARRAYS
+) -> Any:
     """Rows from top to bottom where they are named, from bottom to top where they are numbers."""
     down, across = map(str, array.dims)
     low, high = limits or (None, None)
@@ -101,7 +108,7 @@ def _draw_image(ax: Axes, array: xr.DataArray, limits: tuple[float, float] | Non
     image = ax.pcolormesh(
         np.arange(array.sizes[across]) if array[across].dtype.kind not in "biufM" else array[across].values,
         np.arange(array.sizes[down]) if is_named else array[down].values,
-        array.values, cmap="magma_r", vmin=low, vmax=high, shading="nearest", rasterized=True,
+        array.values, cmap=colours, vmin=low, vmax=high, shading="nearest", rasterized=True,
     )  # fmt: skip
     _name(ax.xaxis, array, across, rotation=90)
     _name(ax.yaxis, array, down)

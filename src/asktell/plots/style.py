@@ -34,6 +34,9 @@ STYLES = ("-", "--", ":", "-.")
 MAP = "cividis"
 """From dark to bright in print, too."""
 
+ARRAYS = "magma_r"
+"""Of output arrays: white paper is nothing."""
+
 TURNED: Mapping[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
 """For ticks that would not fit side by side."""
 

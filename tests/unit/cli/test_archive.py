@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 from click.testing import Result
 
 from asktell.cli.export import to_csv, to_netcdf
@@ -91,3 +92,39 @@ def test_consolidate_brings_back_a_lost_variable(cli: Cli, toy: Path, name: str)
     assert cli("consolidate", toy).exit_code == 0
     with asktell.open(toy) as results:
         xr.testing.assert_identical(results[name].load(), before)
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_the_best_parameters_are_a_file_that_gives_the_best_result_again(
+    cli: Cli, toy: Path, suffix: str
+) -> None:
+    """Trial 3 is lower, and too heavy."""
+    assert cli("export", toy, "--config", "-o", f"best.{suffix}").exit_code == 0
+    best = json.loads(cli("best", toy, "--json").output)
+    found = yaml.safe_load(Path(f"best.{suffix}").read_text())  # JSON is YAML
+    assert found == best["params"]
+    assert best["number"] == 1
+    assert {name: type(value) for name, value in found.items()} == {
+        name: type(value) for name, value in best["params"].items()
+    }
+    assert cli("export", toy, "--trial", 3, "-o", f"best.{suffix}").exit_code == 0
+    assert yaml.safe_load(Path(f"best.{suffix}").read_text()) != best["params"]
+
+
+def test_a_table_of_the_best_has_units_and_leaves_the_others_out(cli: Cli, toy: Path) -> None:
+    assert cli("export", toy, "-o", "best.md").exit_code == 0
+    header, _, *rows = Path("best.md").read_text().splitlines()
+    assert header == "| trial | loss | x (cm) | n | mode | depth |"
+    assert [row.split(" | ")[:2] for row in rows] == [["| 1", "1"], ["| 0", "3"]]
+    assert cli("export", toy, "-o", "best.tex", "--best", "1").exit_code == 0
+    table = Path("best.tex").read_text()
+    assert table.startswith("\\begin{tabular}{rr")
+    assert table.count(r"\\") == 2
+
+
+def test_latex_gets_its_own_characters() -> None:
+    from asktell.cli.best_points import _escape
+
+    assert [_escape(cell) for cell in ("fa_1 (%)", "1.5e-09", "–", "a&b")] == [
+        *(r"fa\_1 (\%)", r"$1.5\times 10^{-9}$", "--", r"a\&b")
+    ]
