@@ -53,29 +53,29 @@ def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax:
     at = np.stack([_jittered(style.places(ds, key, varied[key]), varied[key]) for key in (x, y)])
     is_valid = facts.is_completed(ds)
     is_initial = ds["origin"].values == Origin.INITIAL
-    is_dense = ds.sizes["trial"] > _DENSE
-    dots: dict[str, Any] = (
-        {"s": 3, "linewidths": 0, "alpha": 0.5} if is_dense else {"s": 16, "linewidths": 0.4}
+    is_there = np.asarray(~np.isnan(at).any(axis=0))
+    later, first, failed = (
+        is_there & rows for rows in (is_valid & ~is_initial, is_valid & is_initial, ~is_valid)
     )
-    (x_later, y_later), (x_first, y_first) = at[:, is_valid & ~is_initial], at[:, is_valid & is_initial]
-    number = ds["trial"].values[is_valid & ~is_initial]
-    if len(number):
-        ax.scatter(x_later, y_later, c=number, cmap="Greys", vmin=-number.max() / 2, edgecolors="white",
-                   label="proposed", **dots)  # fmt: skip
-    if len(x_first):
-        ax.scatter(
-            x_first, y_first, marker="s", facecolors="white", edgecolors="black", label="initial", **dots
-        )
-    if not is_valid.all():
-        x_failed, y_failed = at[:, ~is_valid]
-        ax.scatter(x_failed, y_failed, marker="x", color=style.VERMILLION, label="failed",
+    is_dense = ds.sizes["trial"] > _DENSE
+    plain: dict[str, Any] = {"s": 16, "linewidths": 0.4}
+    dots: dict[str, Any] = {"s": 3, "linewidths": 0, "alpha": 0.5} if is_dense else plain
+    if later.any():
+        number = ds["trial"].values[later]
+        ax.scatter(at[0, later], at[1, later], c=number, cmap="Greys", vmin=-number.max() / 2,
+                   edgecolors="white", label="proposed", **dots)  # fmt: skip
+    if first.any():
+        ax.scatter(at[0, first], at[1, first], marker="s", facecolors="white", edgecolors="black",
+                   label="initial", **plain)  # fmt: skip
+    if failed.any():
+        ax.scatter(at[0, failed], at[1, failed], marker="x", color=style.VERMILLION, label="failed",
                    **{**dots, "linewidths": 1})  # fmt: skip
-    if name in facts.signs(ds) and (row := _best_row(ds)) is not None and not np.isnan(at[:, row]).any():
+    if name in facts.signs(ds) and (row := _best_row(ds)) is not None and is_there[row]:
         ax.scatter(at[0, row], at[1, row], label="best", **_STAR)
     ax.set_xlim(*style.limits(varied[x]))
     ax.set_ylim(*style.limits(varied[y]))
-    ax.legend(fontsize=style.SMALL, framealpha=0.85, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0),
-              handletextpad=0.2, columnspacing=1.0)  # fmt: skip
+    above: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 4}
+    style.legend(ax, handletextpad=0.2, columnspacing=1.0, **above)
     return ax
 
 
@@ -139,7 +139,7 @@ def plot_runtime(ds: xr.Dataset, parameter: str, *, ax: Axes | None = None) -> A
         style.spread_log(ax.yaxis, took.max() / took.min())
     ax.set_ylabel("duration of the evaluation (s)")
     if ax.get_legend_handles_labels()[1]:
-        ax.legend(fontsize=style.SMALL, framealpha=0.85)
+        style.legend(ax)
     return ax
 
 

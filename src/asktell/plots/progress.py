@@ -46,7 +46,7 @@ def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None
         ax.scatter(x[rows], np.full(rows.sum(), 0.02 if sign < 0 else 0.98), s=18, color=style.VERMILLION,
                    linewidth=1, transform=ax.get_xaxis_transform(), label="failed", **marks)  # fmt: skip
     ax.set_ylabel(style.objective_label(ds, name))
-    _legend(ax)
+    style.legend(ax)
     return ax
 
 
@@ -107,7 +107,7 @@ def plot_pareto(
     ax.scatter(front[x].values, front[y].values, s=24, color=style.BLUE, label="not beaten", zorder=3)
     ax.set_xlabel(style.objective_label(ds, x))
     ax.set_ylabel(style.objective_label(ds, y))
-    _legend(ax)
+    style.legend(ax)
     return ax
 
 
@@ -145,7 +145,7 @@ def plot_comparison(compared: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         )
     ax.set_ylabel(style.label(f"best {compared.attrs['objective']} so far", compared["best"].attrs))
     ax.grid(alpha=0.3)
-    _legend(ax)
+    style.legend(ax)
     return ax
 
 
@@ -172,10 +172,6 @@ def _zoom(ax: Axes, values: Any, sign: int) -> None:
         margin = 0.05 * (worst - losses[0])
         ends = sign * (losses[0] - margin), sign * worst
         ax.set_ylim(min(ends), max(ends))
-        text, height = f"{int((losses > worst).sum())} worse ones not shown", 0.07 if sign < 0 else 0.93
+        text, height = f"{int((losses > worst).sum())} worse, not shown", 0.07 if sign < 0 else 0.93
         look: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": style.SMALL, "color": style.GREY}
         ax.text(0.98, height, text, transform=ax.transAxes, **look)
-
-
-def _legend(ax: Axes) -> None:
-    ax.legend(fontsize=style.SMALL, framealpha=0.85)

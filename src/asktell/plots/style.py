@@ -45,6 +45,7 @@ SMALL = 8
 
 _SIZE = (5.0, 3.4)
 _LONGEST_TICK = 14
+_LEAST_DOT = 12  # in a legend, in square points
 _SHORT, _LONG = 50.0, 1e4  # largest by smallest value of a logarithmic axis
 _UNITS = ((2 * 86400.0, 86400.0, "d"), (2 * 3600.0, 3600.0, "h"), (120.0, 60.0, "min"), (0.0, 1.0, "s"))
 
@@ -87,6 +88,16 @@ def objective_label(ds: xr.Dataset, name: str) -> str:
     """'quality, higher is better'."""
     better = {"maximize": ", higher is better", "minimize": ", lower is better"}
     return label(name, ds[name].attrs) + better.get(str(ds[name].attrs.get("direction", "")), "")
+
+
+def legend(ax: Axes, **options: Any) -> None:
+    """A legend whose dots can be seen, however small and faint those of many trials are."""
+    from matplotlib.collections import PathCollection
+
+    found = ax.legend(fontsize=SMALL, framealpha=0.85, **options)
+    for handle in found.legend_handles:
+        if isinstance(handle, PathCollection) and handle.get_sizes()[0] < _LEAST_DOT:
+            handle.set(sizes=[_LEAST_DOT], alpha=1.0)
 
 
 def time_unit(longest_s: float) -> tuple[float, str]:
