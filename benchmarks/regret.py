@@ -61,7 +61,7 @@ def play(engine: str, function: TestFunction, workers: int, seed: int, trials: i
             best = min(best, function.regret(params, values["loss"]))
         trace.append(best)
     return {
-        "regret": [float(f"{value:.6g}") if math.isfinite(value) else None for value in trace],
+        "regret": [float(f"{value:.4g}") if math.isfinite(value) else None for value in trace],
         "ask_s": ask_s,
     }
 
