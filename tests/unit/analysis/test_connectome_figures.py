@@ -24,7 +24,9 @@ def tractography(params: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("no streamline is left")
     quality = 1 / (1 + (params["max_angle"] / 35 - 1) ** 2 + (params["fa_threshold"] / 0.2 - 1) ** 2)
     return {
-        "quality": quality, "false_positives": 0.1 * (1 - quality), "unconnected": 0.2 * (1 - quality),
+        "quality": quality,
+        "false_positives": 0.1 * (1 - quality),
+        "unconnected": 0.2 * (1 - quality),
         "connectivity": (quality * np.eye(8, k=1) + params["fa_threshold"] * np.eye(8, k=-1)).astype(
             np.float32
         ),
