@@ -226,7 +226,7 @@ def test_requests_reach_a_study_that_is_driven_by_hand(tmp_path: Path) -> None:
         segment.append(Enqueued({"x": 0.25, "y": 0.75}, time.time()))
         assert study.ask().params == {"x": 0.25, "y": 0.75}
         segment.append(StopRequested(time.time()))
-        with pytest.raises(StudyError, match="stop was requested"):
+        with pytest.raises(StudyError, match="told to stop"):
             study.ask()
         segment.close()
 

@@ -11,6 +11,8 @@ from asktell.trial import Cause
 
 PATIENCE_S = 60.0
 """What is not known after so long stays unknown."""
+WORDS_S = 20.0
+"""A batch system that has said nothing for so long will not: the job's own last words are believed."""
 STAY_S = 10.0
 """A worker that is still there so long after a loss does not end with its job."""
 END_MARGIN_S = 5.0
@@ -81,7 +83,8 @@ def _explain(evidence: Evidence, at: float) -> Why | None:
         return Why(Cause.WORKER_LOST, f"the worker is gone, its job {evidence.job} still runs")
     if evidence.is_there and at - evidence.lost_at >= STAY_S:
         return Why(Cause.WORKER_LOST, f"what the worker ran is gone, its job {evidence.job} still runs")
-    if not is_late:
+    has_words = words is not None and words.signal in _TOLD_TO_GO
+    if not is_late and not (has_words and state is None and at - evidence.lost_at >= WORDS_S):
         return None
     if _is_over(evidence):
         return Why(Cause.WALLTIME, f"job {evidence.job} came to the end of its walltime")

@@ -96,3 +96,10 @@ def test_memory_that_trials_shared_is_charged_to_none_of_them() -> None:
     charged = {shared: explain(replace(known, is_shared=shared), AT + 1) for shared in (False, True)}
     assert [why and why.counts for why in charged.values()] == [True, False]
     assert [why and why.cause for why in charged.values()] == [Cause.OUT_OF_MEMORY] * 2
+
+
+def test_last_words_are_believed_where_the_batch_system_stays_silent() -> None:
+    told = replace(LOST, words=TERMINATED)
+    assert cause(told, AT + 5) is None
+    assert cause(told, AT + 25) is Cause.CANCELLED
+    assert cause(LOST, AT + 25) is None
