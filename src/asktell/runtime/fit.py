@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 from asktell.optimize.surrogate import Conditioner, Features, Kernel, Posterior
 from asktell.optimize.surrogate import fit as hyperparameters
 from asktell.optimize.surrogate.fit import COARSE
-from asktell.runtime.model import FEW, Attempt, Runtime
+from asktell.runtime.attempts import FEW, Attempt, Runtime
 from asktell.space import Space
 from asktell.trial import Params
 

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from asktell.runtime.attempts import FEW, Attempt, Runtime
 from asktell.space import Space
 from asktell.trial import Params
 
 if TYPE_CHECKING:
     from asktell.runtime.fit import Fit
 
-FEW = 10
-"""Finished trials below which parameters are not looked at."""
-
 _SHORTEST_S = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """Predicted duration of one trial, seconds: median, and the interval that holds 95 % of them."""
-
-    median_s: float
-    low_s: float
-    high_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A point and the logarithm of how long it ran. is_cut: it was not done then."""
-
-    params: Params
-    log_s: float
-    is_cut: bool
 
 
 class RuntimeModel:
