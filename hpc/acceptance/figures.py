@@ -10,6 +10,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from asktell.cluster.scripts import job_name
 from asktell.overview import read_study
 from asktell.records import Ended, Lost
 from asktell.trial import Cause, Status
@@ -18,13 +19,13 @@ FIRST = 10
 
 
 def job_seconds(name: str) -> float:
-    """Running time of all jobs with this text in their names, by SLURM's log of completed jobs."""
+    """Running time of all jobs of this name, by SLURM's log of completed jobs."""
     command = ["sacct", "-c", "-P", "-n", "--format=jobname,start,end"]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     total = 0.0
     for line in listed.splitlines():
-        job_name, start, end = line.split("|")
-        if name in job_name and "T" in start:
+        named, start, end = line.split("|")
+        if named == name and "T" in start:
             total += (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
     return total
 
@@ -45,7 +46,7 @@ def main(directory: Path, *, only_late: bool) -> None:
     if only_late:
         print(late)
         return
-    jobs_s = job_seconds(found.config.name)
+    jobs_s = job_seconds(job_name(found.config, found.directory.root))
     print(f"  trials finished               {finished}")
     print(f"  lost to walltime              {len(lost)}, {late} of them after the first {FIRST} had finished")
     print(
