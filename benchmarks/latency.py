@@ -25,32 +25,16 @@ import numpy as np
 import skopt
 from threadpoolctl import threadpool_limits
 
-from asktell import Optimizer, Real, Space
+from asktell import Optimizer
+from asktell.simulation.functions import FUNCTIONS
 
-SPACE = Space({f"x{i}": Real(0.0, 1.0) for i in range(6)})
+HARTMANN_6 = FUNCTIONS["hartmann6"]
+SPACE = HARTMANN_6.space
 MINIMUM = np.array([0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573])
-ALPHA = np.array([1.0, 1.2, 3.0, 3.2])
-A = np.array(
-    [
-        [10, 3, 17, 3.5, 1.7, 8],
-        [0.05, 10, 17, 0.1, 8, 14],
-        [3, 3.5, 1.7, 10, 17, 8],
-        [17, 8, 0.05, 10, 0.1, 14],
-    ]
-)
-P = 1e-4 * np.array(
-    [
-        [1312, 1696, 5569, 124, 8283, 5886],
-        [2329, 4135, 8307, 3736, 1004, 9991],
-        [2348, 1451, 3522, 2883, 3047, 6650],
-        [4047, 8828, 8732, 5743, 1091, 381],
-    ]
-)
 
 
 def hartmann(**params: float) -> float:
-    x = np.array([params[name] for name in SPACE.names])
-    return -float(ALPHA @ np.exp(-(A * (x - P) ** 2).sum(axis=1)))
+    return HARTMANN_6.evaluate(params, np.random.default_rng(0))["loss"]
 
 
 def prepared(engine: str, told: int, pending: int) -> Optimizer:

@@ -46,11 +46,8 @@ from asktell.records import (
     Submitted,
 )
 from asktell.store import RowBuilder
-from asktell.study import Ask, Command, Finish, Release, StudyMachine, Submit, Warn
+from asktell.study import Ask, Command, Finish, Key, Release, StudyMachine, Submit, Warn
 from asktell.trial import Cause, Status, Trial
-
-Key = tuple[int, int]
-"""(trial number, attempt)"""
 
 logger = logging.getLogger(__name__)
 

@@ -29,10 +29,8 @@ from asktell.versions import installed
 
 def width_of(config: StudyConfig) -> int:
     """W: slots as configured; by default what the jobs hold, or this machine's cores allow."""
-    if config.cluster.workers is not None:
-        return config.cluster.workers
-    if config.cluster.is_batch:
-        return config.cluster.jobs * config.cluster.workers_per_job
+    if config.cluster.width is not None:
+        return config.cluster.width
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // config.cluster.cpus_per_trial)
 

@@ -26,11 +26,11 @@ from asktell.evaluate.supervisor import Ending, Report, Request
 from asktell.evaluate.tails import Metrics, MetricsTail, log_tail, stderr_tail
 from asktell.execute.protocol import Task
 from asktell.expression import Expression
+from asktell.job_id import job_id
 from asktell.trial import Cause, Outcome, Params, Status
 
 _log = logging.getLogger(__name__)
 
-_JOB_VARIABLES = ("ASKTELL_JOB", "SLURM_JOB_ID", "PBS_JOBID", "JOB_ID", "LSB_JOBID", "OAR_JOB_ID")
 _JOB_END_S = 30.0  # a signal so close to the end of a job, or later, means that end
 _STALE = (child.RETURNED_JSON, child.RETURNED_ARRAYS, inputs.METRICS_FILE)
 
@@ -166,7 +166,7 @@ class Evaluator:
             ended_at=time.time(),
             duration_s=time.monotonic() - began,
             host=socket.gethostname(),
-            job=next((os.environ[name] for name in _JOB_VARIABLES if name in os.environ), ""),
+            job=job_id(os.environ),
             exit_code=ended.exit_code,
             log_tail=tail.note + log_tail(directory),
         )

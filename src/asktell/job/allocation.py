@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-JOB_IDS = ("ASKTELL_JOB", "SLURM_JOB_ID", "PBS_JOBID", "JOB_ID", "LSB_JOBID", "OAR_JOB_ID")
-"""Where a job's number stands: ours, for a step of a bigger job, then those of the batch systems."""
+from asktell.job_id import job_id
 
 _END_TIMES = ("ASKTELL_ENDS_AT", "SLURM_JOB_END_TIME")  # Unix seconds
 _WALLTIMES = ("PBS_WALLTIME", "OAR_JOB_WALLTIME_SECONDS")  # seconds from the job's start
@@ -53,8 +52,7 @@ def ask(command: Sequence[str]) -> str:
 def find(environ: Mapping[str, str], now: float | None = None, ask: Ask = ask) -> Allocation:
     """The job that this environment is of. now: Unix seconds, by default the present."""
     now = time.time() if now is None else now
-    job = next((environ[name] for name in JOB_IDS if environ.get(name)), "")
-    return Allocation(job, _ends_at(environ, now, ask))
+    return Allocation(job_id(environ), _ends_at(environ, now, ask))
 
 
 def _ends_at(environ: Mapping[str, str], now: float, ask: Ask) -> float | None:

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from asktell.config import StudyConfig, load
 from asktell.directory import StudyDirectory
 from asktell.errors import ConfigError, Problem
-from asktell.optimize.surrogate import Features, Hyperparameters, Kernel, Posterior, SamplePath, fit
+from asktell.optimize.surrogate import (
+    Conditioner,
+    Features,
+    Hyperparameters,
+    Kernel,
+    Posterior,
+    SamplePath,
+    fit,
+)
 from asktell.overview import read_study
 from asktell.simulation.functions import FUNCTIONS, TestFunction
 from asktell.simulation.laws import Law, lognormal
@@ -100,8 +108,7 @@ def _posterior_mean(space: Space, unit: Array, values: Array) -> _Predicted:
     z = (values - centre) / spread
     kernel = Kernel(features, fit(features, unit, z, np.random.default_rng(0)))
     points = kernel.scaled(unit)
-    covariance = kernel.between(points, points) + kernel.hyper.noise * np.eye(len(points))
-    lower = np.asfortranarray(np.linalg.cholesky(covariance))
+    lower = Conditioner().factor(kernel, points)
     return _Predicted(Posterior(kernel, points, lower, z[:, None]), centre, spread)
 
 
@@ -111,7 +118,7 @@ def _random_function(space: Space, seed: int) -> _Predicted:
     kernel = Kernel(Features(space), Hyperparameters(scales, 1.0, 1e-6))
     rng = np.random.default_rng([seed, space.dims])
     point = kernel.scaled(np.full((1, space.dims), 0.5))
-    lower = np.asfortranarray([[math.sqrt(1.0 + 1e-6)]])
+    lower = Conditioner().factor(kernel, point)
     value = rng.standard_normal(1)
     return _Predicted(SamplePath(Posterior(kernel, point, lower, value[:, None]), value, rng), 0.0, 1.0)
 

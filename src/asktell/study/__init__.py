@@ -1,7 +1,7 @@
 """The study as a pure state machine: facts in, commands out, no I/O, no clock, no randomness."""
 
 from asktell.study.commands import Ask, Command, Finish, Release, Submit, Warn
-from asktell.study.machine import StudyMachine, replay
+from asktell.study.machine import Key, StudyMachine, replay
 from asktell.study.rules import POLICIES, Budget, Policy, Rules, Schedule, ScheduleKind, is_feasible
 from asktell.study.state import TrialState
 
@@ -11,6 +11,7 @@ __all__ = [
     "Budget",
     "Command",
     "Finish",
+    "Key",
     "Policy",
     "Release",
     "Rules",
