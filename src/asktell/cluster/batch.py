@@ -18,12 +18,13 @@ import dask.config
 from distributed import Client, Scheduler, SpecCluster
 from distributed.utils import get_ip
 
-from asktell.cluster import last_words, rendezvous
+from asktell.cluster import job_output, last_words, rendezvous
 from asktell.cluster.causes import PATIENCE_S, Evidence, explain
 from asktell.cluster.certificates import study_security
 from asktell.cluster.job_log import JobLog, Submission
 from asktell.cluster.keeper import Keeper, Limits, Look, Submit
 from asktell.cluster.queues import JobState, Phase, QueueSilent, SubmitRefused, make_queue
+from asktell.cluster.roster import Roster
 from asktell.cluster.scripts import fingerprint, job_name, job_script
 from asktell.cluster.settings import CONFIG
 from asktell.config import StudyConfig
@@ -43,7 +44,6 @@ STEP_QUERY_S = 1.0
 """Steps are our own children: a look costs nothing."""
 EMPTY_ANSWERS, ASK_AGAIN_S = 2, 3.0
 """That no job of an earlier driver is known any more is believed when it is said once more than so often."""
-LOG_TAIL_BYTES = 2000
 
 
 @dataclass(slots=True)
@@ -71,6 +71,7 @@ class BatchPool:
         self._queue = make_queue(config, directory)
         self._kind = "step" if cluster.single_allocation else cluster.kind
         self._log = JobLog(directory.jobs / "jobs.jsonl")
+        self._roster = Roster(self._queue, self._log, job_name(config, directory.root), self._kind)
         self._keeper = Keeper(
             Limits(
                 jobs=cluster.jobs,
@@ -167,7 +168,9 @@ class BatchPool:
             failure = self._failure or self._keeper.failure()
         if failure:
             remedy = "correct `cluster` in its study.yaml, try it with `asktell check --cluster`, and resume"
-            raise ExecutorError(f"{self._directory.root}: {failure}; {self._last_log()}{remedy}")
+            raise ExecutorError(
+                f"{self._directory.root}: {failure}; {job_output.last(self._directory)}{remedy}"
+            )
 
     def why(self, slot: SlotJoined) -> Why | None:
         now = time.time()
@@ -184,7 +187,7 @@ class BatchPool:
             has_workers=has_workers,
             is_there=is_there,
             is_shared=self._config.cluster.workers_per_job > 1,
-            log_tail=self._log_tail(slot.job),
+            log_tail=job_output.tail(self._directory, slot.job),
         )
         found = explain(evidence, now)
         if found is not None:
@@ -311,14 +314,9 @@ class BatchPool:
 
         A command that waits in vain for its answer may have submitted a job all the same.
         """
-        try:
-            named = self._queue.named(job_name(self._config, self._directory.root))
-        except QueueSilent as silence:
-            logger.warning("a job of this study may be queued that nobody has recorded: %s", silence)
-            return ""
-        recorded = {item.job for item in self._log.read()}
+        strays = self._roster.unrecorded()
         with self._lock:
-            return next((job for job in named if job not in recorded | self._keeper.jobs.keys()), "")
+            return next((job for job in strays if job not in self._keeper.jobs), "")
 
     def _retire(self, slots: Collection[str]) -> None:
         assert self._client is not None
@@ -334,7 +332,7 @@ class BatchPool:
         """Take over the jobs that earlier drivers have left; what waits there for another shape goes."""
         if not self._queue.can_list:
             return  # their workers will say that they are there
-        submissions = {item.job: item for item in self._open_submissions()}
+        submissions = {item.job: item for item in self._roster.open()}
         empty_answers = 0
         while submissions and not self._stopping.is_set():
             try:
@@ -372,27 +370,6 @@ class BatchPool:
             except QueueSilent as silence:  # they are cancelled at this driver's end
                 logger.warning("whether jobs %s are cancelled is not known: %s", ", ".join(stale), silence)
 
-    def _open_submissions(self) -> list[Submission]:
-        """Those that are not known to be over; where a driver died before it had the id, found by name."""
-        found = [item for item in self._log.read() if not item.is_over and item.kind in ("", self._kind)]
-        lost = [item for item in found if not item.job]
-        known = [item for item in found if item.job]
-        if not lost:
-            return known
-        try:
-            named = self._queue.named(job_name(self._config, self._directory.root))
-        except QueueSilent as silence:
-            logger.warning("jobs of this study may be queued that nobody has recorded: %s", silence)
-            return known
-        strays = [job for job in named if job not in {item.job for item in known}]
-        # Each came from one of the intentions, it does not matter which; those left over came to nothing.
-        for item, job in zip(reversed(lost), strays, strict=False):
-            self._log.submitted(item.name, job)
-            known.append(replace(item, job=job))
-        for item in list(reversed(lost))[len(strays) :]:
-            self._log.refused(item.name, "nothing of that name is in the queue")
-        return known
-
     # ---- the end -------------------------------------------------------------------------------
 
     def _cancel_all(self) -> None:
@@ -400,7 +377,7 @@ class BatchPool:
         with self._lock:
             ids = set(self._keeper.jobs)
         try:
-            ids |= {item.job for item in self._open_submissions()}
+            ids |= {item.job for item in self._roster.open()}
         except OSError as error:  # a full disk, or a folder that is no more: the jobs are there all the same
             logger.warning("jobs that earlier drivers have left may be queued: %s", error)
         if not ids:
@@ -428,21 +405,3 @@ class BatchPool:
             self._log.ended(state)
         except OSError as error:
             logger.warning("the end of job %s cannot be noted: %s", state.id, error)
-
-    # ---- logs of jobs --------------------------------------------------------------------------
-
-    def _log_tail(self, job: str) -> str:
-        path = self._directory.jobs / f"{job}.log"
-        try:
-            with path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - LOG_TAIL_BYTES))
-                return file.read().decode(errors="replace")
-        except OSError:
-            return ""
-
-    def _last_log(self) -> str:
-        """The end of the newest job's log, for an error's text."""
-        logs = sorted(self._directory.jobs.glob("*.log"), key=lambda path: path.stat().st_mtime)
-        if not logs or not (tail := self._log_tail(logs[-1].stem).strip()):
-            return ""
-        return f"the log of the last job, {logs[-1]}, ends with\n{tail}\n"
