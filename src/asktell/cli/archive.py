@@ -9,7 +9,8 @@ import click
 
 from asktell.cli.group import Exit, Failure
 from asktell.cli.options import json_option, study_argument
-from asktell.cli.output import count, echo_json, note, plain
+from asktell.cli.output import echo_json, note, plain
+from asktell.wording import count
 
 
 @click.command()

@@ -23,8 +23,9 @@ from asktell.cli.options import (
     study_argument,
     trials_option,
 )
-from asktell.cli.output import assignments, count, duration, echo_facts, note
+from asktell.cli.output import echo_facts, note
 from asktell.cli.submit import echo_plan
+from asktell.wording import assignments, count, duration
 
 if TYPE_CHECKING:
     from asktell.config import StudyConfig
@@ -281,7 +282,7 @@ def _about_jobs(config: StudyConfig, shown: Path, *, is_job: bool) -> list[str]:
 
 
 def _echo_summary(found: Overview, shown: Path, *, is_interrupted: bool, is_handed_over: bool) -> None:
-    from asktell.cli.display import counts_line, incumbent_line
+    from asktell.narration import counts_line, incumbent_line
 
     reason = "interrupted at once, by a second signal" if is_interrupted else found.reason
     failures = assignments({str(cause) or "unknown": n for cause, n in found.failures().items()})

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asktell.cli.output import count, duration
 from asktell.config import TEXT_ONLY_KINDS, StudyConfig
+from asktell.wording import count, duration
 
 if TYPE_CHECKING:
     from asktell.cli.rehearsal import Rehearsal

@@ -15,8 +15,9 @@ import click
 
 from asktell.cli.drive import resume_hint
 from asktell.cli.options import number_argument, study_argument
-from asktell.cli.output import assignments, count, note
+from asktell.cli.output import note
 from asktell.errors import ConfigError, Problem, SpaceError
+from asktell.wording import assignments, count
 
 if TYPE_CHECKING:
     from asktell.config import StudyConfig

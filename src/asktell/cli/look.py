@@ -10,17 +10,8 @@ import click
 
 from asktell.cli.group import Failure
 from asktell.cli.options import json_option, number_argument, study_argument
-from asktell.cli.output import (
-    assignments,
-    count,
-    duration,
-    echo_facts,
-    echo_json,
-    echo_table,
-    moment,
-    number,
-    plain,
-)
+from asktell.cli.output import echo_facts, echo_json, echo_table, plain
+from asktell.wording import assignments, count, duration, moment, number
 
 if TYPE_CHECKING:
     from asktell.overview import AttemptView, Overview

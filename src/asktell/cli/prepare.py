@@ -10,8 +10,9 @@ import click
 
 from asktell.cli.group import Exit, Failure
 from asktell.cli.options import all_overrides, json_option, set_option, site_option
-from asktell.cli.output import assignments, count, duration, echo_facts, echo_json, echo_table, note, number
+from asktell.cli.output import echo_facts, echo_json, echo_table, note
 from asktell.cli.preflight import echo_report
+from asktell.wording import assignments, count, duration, number
 
 if TYPE_CHECKING:
     from asktell.cli.rehearsal import Rehearsal

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asktell.cli.output import number, plain
+from asktell.cli.output import plain
 from asktell.config import StudyConfig
 from asktell.directory import StudyDirectory
 from asktell.execute.protocol import Task
 from asktell.study import is_feasible
 from asktell.trial import Outcome, Params, Status, Trial
+from asktell.wording import number
 from asktell.worker import evaluator_of
 
 

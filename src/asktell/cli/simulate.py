@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asktell.cli.output import duration, echo_table, is_terminal, number
+from asktell.cli.output import echo_table, is_terminal
+from asktell.wording import duration, number
 
 if TYPE_CHECKING:
     import xarray as xr

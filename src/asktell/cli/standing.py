@@ -11,18 +11,8 @@ import click
 
 from asktell.cli.drive import resume_hint
 from asktell.cli.options import json_option, study_argument
-from asktell.cli.output import (
-    assignments,
-    count,
-    duration,
-    echo_facts,
-    echo_json,
-    echo_table,
-    is_terminal,
-    moment,
-    plain,
-    rich_table,
-)
+from asktell.cli.output import echo_facts, echo_json, echo_table, is_terminal, plain, rich_table
+from asktell.wording import assignments, count, duration, moment
 
 if TYPE_CHECKING:
     from asktell.overview import Overview
@@ -107,7 +97,7 @@ def _status_json(found: Overview) -> Mapping[str, Any]:
 
 
 def _status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
-    from asktell.cli.display import panel_facts
+    from asktell.narration import panel_facts
 
     state = str(found.state)
     if found.driver is not None:
@@ -230,7 +220,7 @@ def _watch_live(study: Path, found: Overview, cost_s: float) -> Overview:
 
 
 def _watch_lines(study: Path, found: Overview, cost_s: float) -> Overview:
-    from asktell.cli.display import counts_line, time_line
+    from asktell.narration import counts_line, time_line
     from asktell.overview import State, read_study
 
     said = ""

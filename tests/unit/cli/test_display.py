@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from asktell.cli.display import LineDisplay, Narrator, Pace, counts_line, panel
+from asktell.cli.display import LineDisplay, panel
+from asktell.narration import Narrator, Pace, counts_line
 from asktell.progress import Incumbent, Snapshot
 from asktell.records import Ended, Lost, Retried
 from asktell.trial import Cause, Outcome, Status

@@ -6,25 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from asktell.cli.output import assignments, duration, echo_facts, echo_json, echo_table
+from asktell.cli.output import echo_facts, echo_json, echo_table
 from asktell.trial import Cause, Outcome, Status
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0.123456, "0.123 s"),
-        (59.96, "1 min"),
-        (59.4, "59.4 s"),
-        (3599.7, "1 h"),
-        (3661, "1 h 1 min"),
-        (90061, "1 d 1 h"),
-        (86400, "1 d"),
-        (math.nan, "–"),
-    ],
-)
-def test_durations(seconds: float, shown: str) -> None:
-    assert duration(seconds) == shown
+from asktell.wording import assignments
 
 
 def test_json_has_no_nan_and_takes_records(capsys: pytest.CaptureFixture[str]) -> None:
