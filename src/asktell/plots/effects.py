@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DENSE = 2000  # trials, above which dots are small and faint
-_WIDE = 30.0  # largest by smallest duration, above which the axis is logarithmic
+WIDE = 30.0  # largest by smallest duration, above which the axis is logarithmic
 _JITTER = 0.15
 _PANEL = (2.6, 2.4)
 _STAR: Mapping[str, Any] = {
@@ -33,7 +33,7 @@ _STAR: Mapping[str, Any] = {
     "linewidths": 0.8,
     "zorder": 4,
 }
-_TELLING = 0.1  # R² below which a forest knows next to nothing
+TELLING = 0.1  # R² below which a forest knows next to nothing
 
 
 def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax: Axes | None = None) -> Axes:
@@ -50,7 +50,7 @@ def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax:
     bar.set_label(style.label(name if len(varied) == 2 else f"{name}, averaged", ds[name].attrs))
     style.prepare(ax, "x", ds, x, varied[x])
     style.prepare(ax, "y", ds, y, varied[y])
-    at = np.stack([_jittered(style.places(ds, key, varied[key]), varied[key]) for key in (x, y)])
+    at = np.stack([jittered(style.places(ds, key, varied[key]), varied[key]) for key in (x, y)])
     is_valid = facts.is_completed(ds)
     is_initial = ds["origin"].values == Origin.INITIAL
     is_there = np.asarray(~np.isnan(at).any(axis=0))
@@ -134,7 +134,7 @@ def plot_runtime(ds: xr.Dataset, parameter: str, *, ax: Axes | None = None) -> A
     ax = style.axes_or_new(ax)
     _scatter(ax, ds, parameter, "duration", failed=True)
     took = ds["duration"].values[ds["duration"].values > 0]
-    if len(took) and took.max() > _WIDE * took.min():
+    if len(took) and took.max() > WIDE * took.min():
         ax.set_yscale("log")
         style.spread_log(ax.yaxis, took.max() / took.min())
     ax.set_ylabel("duration of the evaluation (s)")
@@ -157,7 +157,7 @@ def plot_importance(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = 
     ax.axvline(0, color=style.GREY, linewidth=0.8)
     ax.set_xlabel(found["importance"].attrs["long_name"])
     score = float(found["score"])
-    verdict = "" if score >= _TELLING else ": too little to tell"
+    verdict = "" if score >= TELLING else ": too little to tell"
     ax.set_title(
         f"{found.attrs['trials']} trials; R² of unseen ones {score:.2f}{verdict}", fontsize=style.SMALL
     )
@@ -170,7 +170,7 @@ def _scatter(ax: Axes, ds: xr.Dataset, parameter: str, name: str, *, failed: boo
     if parameter not in varied:
         raise StudyError(f"there is no parameter {parameter!r}; there are {', '.join(varied)}")
     kind = varied[parameter]
-    x, y = _jittered(style.places(ds, parameter, kind), kind), ds[name].values
+    x, y = jittered(style.places(ds, parameter, kind), kind), ds[name].values
     is_valid = facts.is_completed(ds)
     dots: dict[str, Any] = {"s": 4, "alpha": 0.3} if len(x) > _DENSE else {"s": 14, "alpha": 0.7}
     ax.scatter(x[is_valid], y[is_valid], color=style.GREY, linewidth=0, label="completed", **dots)
@@ -192,7 +192,7 @@ def _best_row(ds: xr.Dataset) -> int | None:
     return int(np.nanargmin(facts.losses(ds)[:, 0]))
 
 
-def _jittered(x: NDArray[np.float64], parameter: Any) -> NDArray[np.float64]:
+def jittered(x: NDArray[np.float64], parameter: Any) -> NDArray[np.float64]:
     """Choices spread a little, so that trials do not hide each other; the same each time."""
     if not isinstance(parameter, Choice):
         return x

@@ -163,15 +163,26 @@ def _against(ax: Axes, found: xr.Dataset, against: Axis) -> Any:
 
 def _zoom(ax: Axes, values: Any, sign: int) -> None:
     """Cut the axis where only a few bad values lie."""
+    if (ends := telling_range(values, sign)) is None:
+        return
+    ax.set_ylim(*ends)
+    n_worse = int((values > ends[1] if sign > 0 else values < ends[0]).sum())
+    text, height = f"{n_worse} worse, not shown", 0.07 if sign < 0 else 0.93
+    look: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": style.SMALL, "color": style.GREY}
+    ax.text(0.98, height, text, transform=ax.transAxes, **look)
+
+
+def telling_range(values: Any, sign: int) -> tuple[float, float] | None:
+    """What an axis should show where a few bad values would squeeze the rest; None where they do not.
+
+    values: (n,), of which NaN is left out; sign: -1 where high is good.
+    """
     losses = np.sort(sign * values[np.isfinite(values)])
     if len(losses) < 10:
-        return
+        return None
     edge = losses[int(0.9 * (len(losses) - 1))]
     worst = edge + 2.0 * (edge - losses[0])
-    if losses[-1] > worst:
-        margin = 0.05 * (worst - losses[0])
-        ends = sign * (losses[0] - margin), sign * worst
-        ax.set_ylim(min(ends), max(ends))
-        text, height = f"{int((losses > worst).sum())} worse, not shown", 0.07 if sign < 0 else 0.93
-        look: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": style.SMALL, "color": style.GREY}
-        ax.text(0.98, height, text, transform=ax.transAxes, **look)
+    if losses[-1] <= worst:
+        return None
+    ends = sign * (losses[0] - 0.05 * (worst - losses[0])), sign * worst
+    return min(ends), max(ends)

@@ -15,7 +15,7 @@ from asktell.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LOOKS = {
+LOOKS = {
     "completed": (style.BLUE, ""),
     "failed": (style.ORANGE, "////"),
     "cancelled": (style.PURPLE, "...."),
@@ -24,7 +24,7 @@ _LOOKS = {
 }
 """Colour, and hatching for print, by what came of an attempt."""
 
-_MOST_NAMED = 24
+MOST_NAMED = 24
 
 
 def plot_timeline(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
@@ -36,18 +36,18 @@ def plot_timeline(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     from matplotlib.patches import Patch
 
     attempts = workers.timeline(ds)
-    begin, end, unit = _clock(ds, attempts)
-    rows, names = _rows(attempts, begin)
+    begin, end, unit = clock(ds, attempts)
+    rows, names = worker_rows(attempts, begin)
     ax = style.axes_or_new(ax, (6.5, min(1.3 + 0.22 * len(names), 6.5)))
     first, last = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     np.minimum.at(first, rows, begin)
     np.maximum.at(last, rows, end)
-    is_dense = len(names) > _MOST_NAMED
+    is_dense = len(names) > MOST_NAMED
     height = 1.0 if is_dense else 0.8
     live = _boxes(first, last, np.arange(len(names)), height)
     ax.add_collection(PolyCollection(list(live), facecolors=style.PALE, linewidths=0))
     handles = []
-    for outcome, (colour, hatch) in _LOOKS.items():
+    for outcome, (colour, hatch) in LOOKS.items():
         mine = attempts["outcome"].values == outcome
         if mine.any():
             # Neighbours stay apart on paper where there is room for it.
@@ -64,7 +64,7 @@ def plot_timeline(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     handles.append(Patch(facecolor=style.PALE, label="idle"))
     ax.set_xlim(0, max(end.max(initial=0.0) * 1.01, 1e-9))
     ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
-    step = max(1, -(-len(names) // _MOST_NAMED))
+    step = max(1, -(-len(names) // MOST_NAMED))
     ticks = range(0, len(names), step)
     ax.set_yticks(ticks, [names[row] for row in ticks], fontsize=style.SMALL)
     ax.set_ylabel("worker")
@@ -80,8 +80,8 @@ def plot_utilisation(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
 
     ax = style.axes_or_new(ax)
     attempts = workers.timeline(ds)
-    begin, end, unit = _clock(ds, attempts)
-    rows, names = _rows(attempts, begin)
+    begin, end, unit = clock(ds, attempts)
+    rows, names = worker_rows(attempts, begin)
     first, last = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     np.minimum.at(first, rows, begin)
     np.maximum.at(last, rows, end)
@@ -128,7 +128,7 @@ def plot_cost(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ]
     ax = style.axes_or_new(ax, (5.5, 1.2 + 0.3 * max(1, len(names))))
     spent = cells["core_hours"].values
-    looks = [_LOOKS[outcome] for outcome, _ in cells["cell"].values]
+    looks = [LOOKS[outcome] for outcome, _ in cells["cell"].values]
     bars = ax.barh(range(len(names)), spent, color=[colour for colour, _ in looks])
     labels = [f"{hours:.3g} h, {n}×" for hours, n in zip(spent, cells["attempts"].values, strict=True)]
     ax.bar_label(bars, labels, padding=3, fontsize=style.SMALL)
@@ -139,7 +139,7 @@ def plot_cost(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _clock(ds: xr.Dataset, attempts: xr.Dataset) -> tuple[NDArray[Any], NDArray[Any], str]:
+def clock(ds: xr.Dataset, attempts: xr.Dataset) -> tuple[NDArray[Any], NDArray[Any], str]:
     """Begins and ends since the first proposal, in a unit that reads well."""
     since = facts.begun_at(ds)
     begin, end = (
@@ -149,7 +149,7 @@ def _clock(ds: xr.Dataset, attempts: xr.Dataset) -> tuple[NDArray[Any], NDArray[
     return begin / seconds, end / seconds, unit
 
 
-def _rows(attempts: xr.Dataset, begin: NDArray[np.float64]) -> tuple[NDArray[np.intp], list[str]]:
+def worker_rows(attempts: xr.Dataset, begin: NDArray[np.float64]) -> tuple[NDArray[np.intp], list[str]]:
     """Each attempt's row, and the rows' names: workers in the order of their first attempts."""
     found = attempts["worker"].values.astype(str)
     order = np.argsort(begin, kind="stable")
