@@ -11,9 +11,9 @@ from pathlib import Path
 
 from asktell.execute.protocol import TaskEnded
 from asktell.journal import Tail
-from asktell.records import Enqueued, Known, Reported, StopRequested
+from asktell.records import Enqueued, Known, Reported, StopRequested, WarmStarted
 
-Request = Enqueued | Known | StopRequested
+Request = Enqueued | Known | StopRequested | WarmStarted
 
 
 class Inbox:
@@ -36,5 +36,5 @@ class Inbox:
         return [
             (source, record)
             for source, record in self._users.new()
-            if isinstance(record, Enqueued | Known | StopRequested) and source not in known
+            if isinstance(record, Request) and source not in known
         ]

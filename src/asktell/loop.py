@@ -44,10 +44,11 @@ from asktell.records import (
     SchemaSet,
     StopRequested,
     Submitted,
+    WarmStarted,
 )
 from asktell.store import RowBuilder
 from asktell.study import Ask, Command, Finish, Key, Release, StudyMachine, Submit, Warn
-from asktell.trial import Cause, Status, Trial
+from asktell.trial import Cause, Outcome, Status, Trial
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ class JournaledLedger(Ledger):
                 return replace(
                     request, params=self.parts.optimizer.checked_point(request.params), source=source
                 )
-            case StopRequested():
+            case StopRequested() | WarmStarted():
                 return replace(request, source=source)
 
     def harvest(self, at: float) -> None:
@@ -207,15 +208,21 @@ def learn(record: Record, study: StudyMachine, optimizer: Optimizer) -> None:
             for trial in record.trials:
                 optimizer.restore(trial)
         case Ended():
-            if record.outcome.status is Status.COMPLETED:
-                optimizer.tell(record.number, record.outcome.values)
-            else:
-                optimizer.fail(record.number)
+            _conclude(record.number, record.outcome, optimizer)
         case Enqueued():
             optimizer.enqueue(record.params)
         case Added():
             optimizer.restore(record.trial)
-            optimizer.tell(record.trial.number, record.outcome.values)
+            _conclude(record.trial.number, record.outcome, optimizer)
+        case WarmStarted():
+            optimizer.warm_start((trial.params, trial.values) for trial in record.trials)
+
+
+def _conclude(number: int, outcome: Outcome, optimizer: Optimizer) -> None:
+    if outcome.status is Status.COMPLETED:
+        optimizer.tell(number, outcome.values)
+    else:
+        optimizer.fail(number)
 
 
 class Loop:

@@ -14,18 +14,19 @@ from typing import Any
 from asktell.config import StudyConfig, from_resolved
 from asktell.directory import StudyDirectory
 from asktell.errors import TrialError
-from asktell.inbox import Inbox, Request
+from asktell.inbox import Inbox
 from asktell.journal import holder, replay_driver, segments
 from asktell.progress import Incumbent, Progress, Snapshot, incumbent
 from asktell.records import (
     Added,
     Closed,
     Ended,
+    Enqueued,
+    Known,
     Lost,
     Opened,
     Record,
     Retried,
-    StopRequested,
     Submitted,
     Superseded,
 )
@@ -82,7 +83,7 @@ class Overview:
     study: StudyMachine
     records: Sequence[Record]
     driver: Opened | None
-    requests: Sequence[Request] = ()
+    requests: Sequence[Enqueued | Known] = ()
 
     @property
     def state(self) -> State:
@@ -212,7 +213,7 @@ def read_study(path: Path, *, ttl_s: float = HOLDER_TTL_S) -> Overview:
         records = replay_driver(directory.journal)
         machine = replay(rules_of(config), records, runtime_of(config))
     asked = Inbox(directory.journal).requests(machine.sources)
-    requests = [request for _, request in asked if not isinstance(request, StopRequested)]
+    requests = [request for _, request in asked if isinstance(request, Enqueued | Known)]
     return Overview(directory, config, machine, records, driver, requests)
 
 

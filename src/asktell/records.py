@@ -1,8 +1,8 @@
 """What a journal says: the facts of which a study consists, and their JSON.
 
 A driver's segments hold every record below in the order in which it became true; a worker's hold
-`Reported`, a person's commands hold `Enqueued`, `Known` and `StopRequested`. `replay` of the
-driver's records gives back the study's state.
+`Reported`, a person's commands hold `Enqueued`, `Known`, `StopRequested` and `WarmStarted`. `replay` of
+the driver's records gives back the study's state.
 """
 
 from __future__ import annotations
@@ -142,10 +142,33 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A trial that came with its result; terminal at once. Does not count towards the budget."""
+    """A trial that came with its outcome; terminal at once. Does not count towards the budget."""
 
     trial: Trial
     outcome: Outcome
+    at: float
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierTrial:
+    """A trial of another study, under its number there."""
+
+    number: int
+    params: Params
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStarted:
+    """What another study has found, for the optimizer; its trials are none of this study's.
+
+    study: the other's directory, which is not needed any more; n_left_out: trials that do not fit here.
+    """
+
+    study: str
+    trials: tuple[EarlierTrial, ...]
+    n_left_out: int
     at: float
     source: str = ""
 
@@ -189,6 +212,7 @@ Record = (
     | Known
     | Added
     | StopRequested
+    | WarmStarted
     | SchemaSet
     | Reported
 )

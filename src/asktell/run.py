@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from asktell.config import StudyConfig, check_resume, from_resolved, load, parse, resolved
-from asktell.directory import StudyDirectory, write_json
+from asktell.config import StudyConfig, check_resume, from_resolved, load, parse
+from asktell.creation import create
+from asktell.directory import write_json
 from asktell.durable import replace_files
 from asktell.errors import ConfigError, Problem, StudyError, TrialError
 from asktell.execute.protocol import Executor, MetricsLogged
@@ -20,37 +19,12 @@ from asktell.loop import Loop
 from asktell.overview import read_study
 from asktell.progress import Incumbent, Progress, Snapshot, incumbent
 from asktell.records import Closed, Ended, Enqueued, Record
-from asktell.session import Session, optimizer_of, study_directory
+from asktell.session import Session, study_directory
 from asktell.stopping import Stopping, listening
 from asktell.trial import Cause, Outcome, Status, Trial, Value
+from asktell.warm_start import warm_starts
 
 Display = Callable[[Snapshot, Record | MetricsLogged | None], None]
-
-
-def create(config: StudyConfig, path: Path) -> StudyDirectory:
-    """Make a study directory, complete or not at all. Raises StudyError if it exists."""
-    optimizer_of(config := resolved(config))  # what the engine refuses is refused before anything exists
-    if path.exists():
-        raise already_there(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial_path = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    partial_path.mkdir(mode=0o700)
-    draft = StudyDirectory(partial_path)
-    try:
-        for folder in (draft.journal, draft.trials, draft.logs):
-            folder.mkdir()
-        replace_files([(draft.config, config.to_yaml().encode())])
-        partial_path.rename(path)
-    except BaseException as error:
-        shutil.rmtree(partial_path, ignore_errors=True)
-        if isinstance(error, OSError) and path.exists():
-            raise already_there(path) from error
-        raise
-    return StudyDirectory(path.resolve())
-
-
-def already_there(path: Path) -> StudyError:
-    return StudyError(f"{path} exists already; go on with `asktell resume {path}`, or choose another --dir")
 
 
 class Study:
@@ -84,8 +58,8 @@ class Study:
             config = parse(config)
         elif not isinstance(config, StudyConfig):
             config = load(Path(config), overrides)
-        directory = create(config, Path(path) if path is not None else Path(f"{config.name}.study"))
-        return cls(directory.root)
+        path = Path(path) if path is not None else Path(f"{config.name}.study")
+        return cls(create(config, path, warm_starts(config)).root)
 
     @property
     def path(self) -> Path:

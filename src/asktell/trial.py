@@ -73,6 +73,8 @@ class Origin(StrEnum):
     RANDOM = "random"  # the engine had nothing better: its proposal was a duplicate, or its fit failed
     QUEUED = "queued"  # `enqueue`, `rerun`
     ADDED = "added"  # a result known from elsewhere
+    EARLIER = "earlier"  # among the best of an earlier study, with which this one was warm-started
+    RETOLD = "retold"  # another study's trial, with objectives computed anew from its outputs
 
 
 @dataclass(frozen=True, slots=True)

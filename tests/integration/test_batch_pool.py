@@ -18,7 +18,7 @@ from asktell.config import parse
 from asktell.directory import StudyDirectory
 from asktell.journal import open_driver
 from asktell.records import Opened
-from asktell.run import create
+from asktell.creation import create
 
 SBATCH = """\
 #!/bin/sh

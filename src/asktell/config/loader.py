@@ -97,7 +97,10 @@ def _validate(source: Source, folder: FilePath, own: str = "") -> tuple[StudyCon
     config, faults, spoilt = _build(source)
     if config is not None:
         evaluate = config.evaluate.model_copy(update={"folder": folder / config.evaluate.folder})
-        config = config.model_copy(update={"evaluate": evaluate})
+        optimizer = config.optimizer.model_copy(
+            update={"warm_start": [str(folder / path) for path in config.optimizer.warm_start]}
+        )
+        config = config.model_copy(update={"evaluate": evaluate, "optimizer": optimizer})
         names = list(_section(source.data, "space"))
         found = [*check_study(config, names), *check_evaluate(config, names), *check_cluster(config)]
         found += check_memory(config)

@@ -193,6 +193,11 @@ class OptimizerConfig(Section):
         None, ge=0, lt=2**32, description="Same seed, same proposals; drawn and recorded when left out."
     )
     initial: Count = Field(10, description="Space-filling points before the model takes over.")
+    warm_start: Texts = Field(
+        default_factory=list,
+        description="Directories of earlier studies of the same or a similar problem. The best of their"
+        " trials are tried first, and the engine gp learns from all of them.",
+    )
     options: dict[str, Any] = Field(
         default_factory=dict,
         description="The engine's own settings, such as estimator, acquisition and pending of skopt;"

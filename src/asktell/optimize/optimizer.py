@@ -9,7 +9,7 @@ import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from asktell.errors import SpaceError, SpaceExhausted, TrialError
 from asktell.optimize import engines
-from asktell.optimize.history import History, Proposal
+from asktell.optimize.engines.designs import best_of_earlier
+from asktell.optimize.history import Earlier, History, Proposal
 from asktell.optimize.hypervolume import is_efficient
+from asktell.optimize.pending import Taken
 from asktell.space import Parameter, Space
 from asktell.trial import Origin, Params, Trial
 
@@ -69,7 +71,9 @@ class Optimizer:
         self._bounds = dict(outcome_bounds or {})
         self._engine = engines.create(engine, space, len(self.objectives), seed, initial, options)
         self._clock = clock
+        self._initial = initial
         self._queue: deque[Params] = deque()
+        self._earlier: list[Earlier] = []
         self._trials: list[Trial] = []
         self._params: list[Params] = []
         self._origins: list[Origin] = []
@@ -102,8 +106,8 @@ class Optimizer:
     def ask(self, n: int | None = None) -> Trial | list[Trial]:
         """The next trial, or `n` of them that are to be evaluated together.
 
-        Enqueued points come first, then the engine's. Fewer than `n` are returned when the space
-        ends before; raises SpaceExhausted when it has ended.
+        Enqueued points come first, then the best of earlier studies, then the engine's. Fewer than `n`
+        are returned when the space ends before; raises SpaceExhausted when it has ended.
         """
         if n is not None and n < 1:
             raise TrialError(f"ask: n is {n}; ask for one trial or more")
@@ -129,6 +133,8 @@ class Optimizer:
         if self._queue:
             queued = list(itertools.islice(self._queue, n))
             proposals, engine = [Proposal(params, Origin.QUEUED) for params in queued], ""
+        elif best := self._best_of_earlier():
+            proposals, engine = [Proposal(params, Origin.EARLIER) for params in best[:n]], ""
         else:
             proposals = self._engine.propose(self.history(), len(self._trials), n)
             engine = self._engine.name
@@ -144,9 +150,9 @@ class Optimizer:
         self._require_pending(number)
         self._values[number] = checked = self._checked(values, f"trial {number}")
         del self._pending[number]
-        self._columns["losses"][number] = self._losses(number)
+        self._columns["losses"][number] = self._losses(checked)
         self._columns["is_told"][number] = True
-        self._columns["is_feasible"][number] = self._is_feasible(number)
+        self._columns["is_feasible"][number] = self._is_feasible(checked)
         for name, column in self._outcomes.items():
             column[number] = checked.get(name, math.nan)
 
@@ -179,6 +185,21 @@ class Optimizer:
         proposal = Proposal(self.checked_point(params), Origin.ADDED)
         return self._number([proposal], engine="", asked_at=self._clock(), ask_s=0.0)[0]
 
+    def warm_start(self, points: Iterable[tuple[Params, float | Mapping[str, float]]]) -> None:
+        """What an earlier study of the same or a similar problem found: points and their values.
+
+        The first half of the initial design are the best of them that differ, from all earlier studies;
+        and the engine `gp` learns what they tell of this problem. They are no trials: none is ever the
+        best. Raises SpaceError for a point outside the space, TrialError for a value that does not fit.
+        """
+        params, values = [], []
+        for point, found in points:
+            params.append(self.checked_point(point))
+            values.append(self._checked(found, f"the earlier result at {dict(point)}"))
+        losses = np.array([self._losses(item) for item in values]).reshape(-1, len(self.objectives))
+        is_feasible = np.array([self._is_feasible(item) for item in values], dtype=bool)
+        self._earlier.append(Earlier(params, self.space.to_unit_many(params), losses, is_feasible))
+
     def restore(self, trial: Trial) -> None:
         """Take back a trial that was asked or added before, in the order of the numbers.
 
@@ -202,7 +223,7 @@ class Optimizer:
         numbers = self._feasible_numbers()
         if not numbers or len(self.objectives) > 1:
             return None
-        return self._observation(min(numbers, key=self._losses))
+        return self._observation(min(numbers, key=lambda number: self._losses(self._values[number])))
 
     @property
     def front(self) -> list[Observation]:
@@ -223,8 +244,17 @@ class Optimizer:
             origins=tuple(self._origins),
             outcomes={name: column[:n].copy() for name, column in self._outcomes.items()},
             outcome_bounds=dict(self._bounds),
+            earlier=tuple(self._earlier),
             **{name: column[:n].copy() for name, column in self._columns.items()},
         )
+
+    def _best_of_earlier(self) -> list[Params]:
+        """Points of earlier studies with which the design begins, and which are still to be proposed."""
+        if not self._earlier or len(self._trials) >= self._initial:
+            return []
+        taken = Taken(self._columns["unit"][: len(self._trials)])
+        best = best_of_earlier(self._earlier, math.ceil(self._initial / 2))
+        return [params for params in best if self.space.to_unit(params) not in taken]
 
     def _number(
         self, proposals: Sequence[Proposal], engine: str, *, asked_at: float, ask_s: float
@@ -299,18 +329,16 @@ class Optimizer:
                 )
         return checked
 
-    def _losses(self, number: int) -> list[float]:
-        values = self._values[number]
+    def _losses(self, values: Mapping[str, float]) -> list[float]:
         return [values[name] if way == "minimize" else -values[name] for name, way in self.objectives.items()]
 
     def _observation(self, number: int) -> Observation:
         return Observation(number, self._trials[number].params, dict(self._values[number]))
 
     def _feasible_numbers(self) -> list[int]:
-        return [number for number in sorted(self._values) if self._is_feasible(number)]
+        return [number for number in sorted(self._values) if self._is_feasible(self._values[number])]
 
-    def _is_feasible(self, number: int) -> bool:
-        values = self._values[number]
+    def _is_feasible(self, values: Mapping[str, float]) -> bool:
         return all(low <= values[name] <= high for name, (low, high) in self._bounds.items())
 
 

@@ -35,6 +35,7 @@ from asktell.records import (
     StopRequested,
     Submitted,
     Superseded,
+    WarmStarted,
 )
 from asktell.runtime import Runtime, RuntimeModel
 from asktell.study.commands import Ask, Command, Finish, Release, Submit, Warn
@@ -221,6 +222,8 @@ class StudyMachine:
                 self.sources.add(record.source)
             case Enqueued():
                 self.queue.append(record.params)
+                self.sources.add(record.source)
+            case WarmStarted():
                 self.sources.add(record.source)
             case SchemaSet():
                 self.schema = record

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain, islice, zip_longest
 from itertools import count as count_from
-from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asktell.errors import EngineError, SpaceExhausted
 from asktell.optimize.design import design_point
 from asktell.optimize.engines.options import GridOptions
-from asktell.optimize.history import History, Proposal
+from asktell.optimize.history import Earlier, History, Proposal
 from asktell.optimize.pending import Taken, unused_point
 from asktell.space import Space
 from asktell.trial import Origin, Params
@@ -25,6 +26,9 @@ MAX_GRID = 50_000
 
 MAX_REPEATS = 256
 """So many taken points of a Sobol sequence in a row mean a finite space that is almost used up."""
+
+_GOOD = 0.25  # of an earlier study's points are good enough to be tried again
+_APART = 0.1  # of a column's width: points nearer than that, on average over the columns, are alike
 
 
 class RandomEngine:
@@ -169,6 +173,32 @@ class DesignThenModel:
     def _is_modelled(self, history: History) -> bool:
         told = int(history.is_told.sum())
         return len(history.numbers) >= self._initial and told >= max(MIN_TOLD, self._initial // 2)
+
+
+def best_of_earlier(studies: Sequence[Earlier], count: int) -> list[Params]:
+    """Up to `count` good points of earlier studies, each unlike those before it; the studies take turns.
+
+    A design that begins with what was best on similar problems: Feurer, Springenberg and Hutter (2015).
+    """
+    turns = zip_longest(*([(study, row) for row in _good_rows(study)] for study in studies))
+    units: list[NDArray[np.float64]] = []
+    found: list[Params] = []
+    for study, row in filter(None, chain.from_iterable(turns)):
+        if len(found) == count:
+            break
+        unit = study.unit[row]
+        if all(np.sqrt(np.mean((unit - other) ** 2)) > _APART for other in units):
+            units.append(unit)
+            found.append(study.params[row])
+    return found
+
+
+def _good_rows(study: Earlier) -> NDArray[np.int64]:
+    """The best feasible rows, the best first: by loss, with several objectives by their mean rank."""
+    rows = np.flatnonzero(study.is_feasible)
+    ranks = study.losses[rows].argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+    ordered = rows[ranks.mean(axis=1).argsort(kind="stable")]
+    return np.asarray(ordered[: max(1, round(_GOOD * len(ordered)))])
 
 
 def state_of(seed: int, number: int) -> int:
