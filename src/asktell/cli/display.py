@@ -125,7 +125,7 @@ class Relay(logging.Handler):
 
 
 def panel(
-    snapshot: Snapshot, metric: MetricsLogged | None = None, more: Sequence[tuple[str, str]] = ()
+    snapshot: Snapshot, metric: MetricsLogged | None = None, more: Sequence[tuple[str, RenderableType]] = ()
 ) -> RenderableType:
     """The state of a study in a frame, as rich draws it. more: further facts."""
     from rich.panel import Panel
@@ -139,7 +139,7 @@ def panel(
     if snapshot.total is not None:
         facts.add_row("", ProgressBar(total=snapshot.total, completed=min(snapshot.done, snapshot.total)))
     for label, text in (*panel_facts(snapshot, metric), *more):
-        facts.add_row(label, Text(text))
+        facts.add_row(label, Text(text) if isinstance(text, str) else text)
     # Never as wide as the terminal: the ^C that it echoes must not begin a line of its own.
     width = min(_MOST_COLUMNS, shutil.get_terminal_size().columns - 4)
     return Panel(facts, title=snapshot.name, title_align="left", width=width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import asktell
-from asktell.cli import archive, drive, feed, look, prepare, simulate, standing, submit
+from asktell.cli import archive, drive, feed, look, prepare, report, simulate, standing, submit, watch
 from asktell.cli.group import Group
 
 
@@ -38,13 +38,14 @@ for command in (
     drive.resume,
     drive.stop,
     standing.status,
-    standing.watch,
+    watch.watch,
     look.best,
     look.show,
     look.logs,
     feed.enqueue,
     feed.add,
     feed.rerun,
+    report.report,
     archive.export,
     archive.consolidate,
     archive.verify,

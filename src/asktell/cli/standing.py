@@ -1,4 +1,4 @@
-"""How a study stands, once or all the time: `status`, `watch`. Neither touches its driver."""
+"""How a study stands: `status`. It reads files, and does not touch the driver."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import click
 
 from asktell.cli.drive import resume_hint
 from asktell.cli.options import json_option, study_argument
-from asktell.cli.output import echo_facts, echo_json, echo_table, is_terminal, plain, rich_table
+from asktell.cli.output import echo_facts, echo_json, echo_table, plain
 from asktell.wording import assignments, count, duration, moment
 
 if TYPE_CHECKING:
     from asktell.overview import Overview
     from asktell.records import Submitted
+    from asktell.submission import Chain
 
-_RUNNING = ("trial", "attempt", "for", "left", "on", "job", "point")
+RUNNING = ("trial", "attempt", "for", "left", "on", "job", "point")
 _MOST_FAILURES = 5
-_WATCH_EVERY_S = 2.0
-_READING_SHARE = 0.1
 
 
 @click.command()
@@ -38,30 +37,10 @@ def status(study: Path, as_json: bool) -> None:
     if as_json:
         echo_json(_status_json(found))
         return
-    echo_facts(_status_facts(found, study))
-    if rows := _running_rows(found):
+    echo_facts(status_facts(found, study))
+    if rows := running_rows(found):
         click.echo()
-        echo_table(_RUNNING, rows)
-
-
-@click.command()
-@study_argument
-def watch(study: Path) -> None:
-    """Follow a study until it ends.
-
-    A live view on a terminal, a line per change elsewhere. Ctrl-C ends the watching, not the study.
-    """
-    from asktell.overview import State, read_study
-
-    found, cost_s = _timed(read_study, study)
-    if found.state is State.NEW:
-        click.echo(f"{study} was never run; start it with {resume_hint(study)}")
-        return
-    try:
-        found = (_watch_live if is_terminal() else _watch_lines)(study, found, cost_s)
-    except KeyboardInterrupt:
-        return  # the way to leave it
-    echo_facts(_status_facts(found, study))
+        echo_table(RUNNING, rows)
 
 
 def _status_json(found: Overview) -> Mapping[str, Any]:
@@ -96,7 +75,8 @@ def _status_json(found: Overview) -> Mapping[str, Any]:
     }
 
 
-def _status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
+def status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
+    """How it stands in label and text. study: its directory as the person named it."""
     from asktell.narration import panel_facts
 
     state = str(found.state)
@@ -106,7 +86,7 @@ def _status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
     elif found.reason:
         state += f": {found.reason}"
     job, log = _driver_job(found)
-    goes_on = found.driver is not None or found.is_done or (job and found.reason.endswith(f"to job {job}"))
+    goes_on = found.driver is not None or found.is_done or awaited_job(found)
     hint = "" if goes_on else resume_hint(study).strip("`")
     causes = {str(cause) or "unknown": n for cause, n in found.failures().items()}
     return [
@@ -125,17 +105,45 @@ def _status_facts(found: Overview, study: Path) -> list[tuple[str, str]]:
     ]
 
 
+def awaited_job(found: Overview) -> str:
+    """The driver's job that was submitted after its last driver's end, or shortly before; '' for none."""
+    if found.driver is not None or (chain := _chain(found)) is None or not chain.links:
+        return ""
+    last = chain.links[-1]
+    is_next = (
+        not found.records or last.at > found.records[-1].at or found.reason.endswith(f"to job {last.job}")
+    )
+    return last.job if is_next else ""
+
+
+def is_in_queue(found: Overview) -> bool:
+    """Whether a driver's job waits or runs, as the batch system says; where that is silent, it does."""
+    from asktell.cluster.queues import QueueSilent
+
+    chain = _chain(found)
+    try:
+        return chain is not None and bool(chain.states())
+    except QueueSilent:
+        return True
+
+
 def _driver_job(found: Overview) -> tuple[str, str]:
     """The last job that was submitted for the driver, and its log; '' where it is or was none."""
-    if not found.directory.driver_jobs.exists():
+    if (chain := _chain(found)) is None or not chain.links:
         return "", ""
-    from asktell.submission import driver_log, read_chain
+    from asktell.submission import driver_log
 
-    chain = read_chain(found.directory)
-    if chain is None or not chain.links:
-        return "", ""
     job = chain.links[-1].job
     return job, str(driver_log(found.directory, job))
+
+
+def _chain(found: Overview) -> Chain | None:
+    """The driver's jobs, None where the study was never submitted."""
+    if not found.directory.driver_jobs.exists():
+        return None  # most are not, and need not load what knows of batch systems
+    from asktell.submission import read_chain
+
+    return read_chain(found.directory)
 
 
 def _requests(found: Overview, study: Path) -> str:
@@ -164,7 +172,8 @@ def _failures(found: Overview) -> list[str]:
     return lines
 
 
-def _running_rows(found: Overview) -> list[tuple[str, ...]]:
+def running_rows(found: Overview) -> list[tuple[str, ...]]:
+    """The attempts under way, the longest first; headers: RUNNING."""
     if found.driver is None:
         return []
     now = time.time()
@@ -194,47 +203,3 @@ def _remaining(seconds: float | None) -> str:
     if seconds < 0:
         return "overdue"
     return f"about {duration(round(seconds))}" if seconds >= 1 else "under 1 s"
-
-
-def _timed(read: Any, study: Path) -> tuple[Overview, float]:
-    begun = time.monotonic()
-    return read(study), time.monotonic() - begun
-
-
-def _watch_live(study: Path, found: Overview, cost_s: float) -> Overview:
-    from rich.console import Group
-    from rich.live import Live
-
-    from asktell.cli.display import panel
-    from asktell.overview import State, read_study
-
-    def view() -> Group:
-        return Group(panel(found.snapshot(time.time())), rich_table(_RUNNING, _running_rows(found)))
-
-    with Live(view(), auto_refresh=False, transient=True) as live:
-        while found.state is State.RUNNING:
-            _pause(cost_s)
-            found, cost_s = _timed(read_study, study)
-            live.update(view(), refresh=True)
-    return found
-
-
-def _watch_lines(study: Path, found: Overview, cost_s: float) -> Overview:
-    from asktell.narration import counts_line, time_line
-    from asktell.overview import State, read_study
-
-    said = ""
-    while found.state is State.RUNNING:
-        snapshot = found.snapshot(time.time())
-        if (counts := counts_line(snapshot)) != said:
-            said = counts
-            best = "" if snapshot.incumbent is None else f"; best {assignments(snapshot.incumbent.values)}"
-            click.echo(f"{moment(time.time())}  {counts}{best}; {time_line(snapshot)}")
-        _pause(cost_s)
-        found, cost_s = _timed(read_study, study)
-    return found
-
-
-def _pause(cost_s: float) -> None:
-    """A study that is long to read is read less often: no one pays for the watching of it."""
-    time.sleep(max(_WATCH_EVERY_S, cost_s / _READING_SHARE))
