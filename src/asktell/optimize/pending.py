@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from asktell.errors import SpaceExhausted
@@ -101,6 +102,11 @@ class Taken:
     def __contains__(self, point: Array) -> bool:
         """point: (d,)."""
         return bool((np.abs(self._unit - point).max(axis=1) <= TOLERANCE).any())
+
+    def free(self, points: Array) -> NDArray[np.bool_]:
+        """Which of many points, (q, d), are not taken: (q,)."""
+        distance, _ = KDTree(self._unit).query(points, p=np.inf, distance_upper_bound=2.0 * TOLERANCE)
+        return np.asarray(distance > TOLERANCE)
 
     def add(self, point: Array) -> None:
         self._unit = np.vstack([self._unit, point])

@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from asktell.optimize.engines.gp_batch import best_of_clusters
+from asktell.optimize.acquisition import log_expected_improvement
+from asktell.optimize.engines.gp_batch import best_in_turn, best_of_clusters
 from asktell.optimize.engines.options import Batch
 from asktell.optimize.optimizer import Optimizer
+from asktell.optimize.surrogate import Posterior
 from asktell.space import Categorical, Integer, Real, Space
 from asktell.trial import Origin
 
@@ -51,6 +53,45 @@ def test_a_group_of_what_is_left_of_a_small_space(batch: Batch) -> None:
     left = opt.ask(9)
     assert len(left) == 6
     assert len({tuple(trial.params.values()) for trial in opt.trials}) == 10
+
+
+LONG = {"max_points": 100, "pending": "believer"}
+
+
+def test_points_of_a_group_in_a_long_study_are_chosen_in_turn() -> None:
+    """Each is the candidate of largest expected improvement given the means of those before it."""
+    opt = told(PLANE, 120, **LONG)
+    task = opt._engine._task(opt.history(), 120)
+    view = opt._engine._surrogates.view(task)
+    posterior, unit = view.posterior, np.random.default_rng(1).random((60, 2))
+    criterion = opt._engine._criterion(view, task)
+    values = criterion.value(unit)
+    order = np.argsort(-values)
+    unit, values = unit[order], values[order]
+    chosen = best_in_turn(criterion, posterior, unit, values, np.zeros((4, 1)), counts=True)
+
+    kernel, points, z = posterior.kernel, posterior.points, view.values
+    best, expected = criterion.best, []
+    for _ in range(4):
+        k = kernel.between(points, points) + kernel.hyper.noise * np.eye(len(points))
+        now = Posterior(kernel, points, np.asfortranarray(np.linalg.cholesky(k)), z)
+        at = now.predict(unit)
+        worth = log_expected_improvement(at.mean, at.std, best).value[:, 0]
+        expected.append((int(worth.argmax()), worth.max()))
+        i = expected[-1][0]
+        points, z = np.vstack([points, kernel.scaled(unit[[i]])]), np.vstack([z, at.mean[[i]]])
+        best = np.minimum(best, at.mean[i])
+    assert [i for i, _ in chosen] == [i for i, _ in expected]
+    assert [value for _, value in chosen] == pytest.approx([value for _, value in expected], rel=1e-6)
+
+
+def test_a_large_group_of_a_long_study_has_no_point_twice() -> None:
+    opt = told(PLANE, 120, max_points=100)
+    opt.ask(40)
+    unit = PLANE.to_unit_many(points(list(opt.trials)))
+    distances = np.abs(unit[:, None] - unit[None]).max(axis=2)[np.triu_indices(160, 1)]
+    assert distances.min() > 1e-6
+    assert {trial.origin for trial in opt.trials[120:]} == {Origin.MODEL}
 
 
 def test_what_a_point_adds_to_q_ei_is_its_definition() -> None:

@@ -113,9 +113,13 @@ class Design:
     def __init__(self, space: Space, seed: int, history: History, taken: Taken) -> None:
         self._space = space
         self._seed = seed
+        self._history = history
         self._taken = taken
-        # Each point of the design that was proposed came from this index or a later one.
-        self._indices: Iterator[int] = count_from(_designed(history))
+
+    @cached_property
+    def _indices(self) -> Iterator[int]:
+        """Each point of the design that was proposed came from the first of these or a later one."""
+        return count_from(_designed(self._history))
 
     def next_point(self, number: int) -> Proposal:
         """The next point of the sequence that is not taken; it counts as taken from now on."""

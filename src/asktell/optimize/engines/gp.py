@@ -28,11 +28,18 @@ from asktell.optimize.acquisition import (
     sample_minima,
 )
 from asktell.optimize.engines.designs import DesignThenModel
-from asktell.optimize.engines.gp_batch import INDEPENDENT, best_of_clusters, joint
+from asktell.optimize.engines.gp_batch import (
+    INDEPENDENT,
+    TOGETHER,
+    are_in_turn,
+    best_in_turn,
+    best_of_clusters,
+    joint,
+)
 from asktell.optimize.engines.gp_criterion import Penaliser, Predicts, Repulsion, Sum, Term
 from asktell.optimize.engines.gp_losses import draw_weights
 from asktell.optimize.engines.gp_search import Search
-from asktell.optimize.engines.gp_view import Surrogates, Task, View
+from asktell.optimize.engines.gp_view import Surrogates, Task, View, imagined
 from asktell.optimize.engines.options import Batch, GaussianProcessOptions, Pending
 from asktell.optimize.history import History, Proposal
 from asktell.optimize.pending import Taken, unused_point
@@ -76,11 +83,17 @@ class GaussianProcess:
                 task, wanted = self._task(history, number), 1
             else:
                 task = self._task_of_group(before, history, first, number)
-                wanted = wanted if self._options.batch is Batch.KMEANS else 1
+                wanted = self._at_once(len(history.unit), wanted)
             with self._threads.limit(limits=1), np.errstate(all="ignore"):
                 return self._from_model(task, taken, number, wanted)
 
         return self._sequence.propose(history, number, count, from_model)
+
+    def _at_once(self, asked: int, wanted: int) -> int:
+        """How many of the points wanted come from one look at the surrogate."""
+        if self._options.batch is Batch.KMEANS:
+            return wanted
+        return min(wanted, TOGETHER) if are_in_turn(self._options, asked) else 1
 
     def _task(self, history: History, number: int) -> Task:
         rng = np.random.default_rng([self._seed, number])
@@ -132,8 +145,18 @@ class GaussianProcess:
             best = self._search.best(criterion, view.region, taken, task.rng)
             return [] if best is None else [best]
         unit, values = self._search.survey(criterion, view.region, task.rng)
-        is_new = np.array([u not in taken for u in unit])
+        is_new = taken.free(unit)
         unit, values = unit[is_new], values[is_new]
+        if task.options.batch is Batch.GREEDY:
+            found = best_in_turn(
+                criterion,
+                view.posterior,
+                unit,
+                values,
+                imagined(task, wanted),
+                counts=not task.history.outcome_bounds,
+            )
+            return [(self._space.from_unit(unit[i]), value) for i, value in found]
         rows = best_of_clusters(
             view.posterior.kernel.scaled(unit), criterion.logarithm(values), wanted, task.rng
         )
@@ -143,33 +166,33 @@ class GaussianProcess:
         options, rng = task.options, task.rng
         objective: Predicts = view.posterior
         best = np.zeros(1) if view.best is None else view.best
-        utility: Callable[[Array, Array], Valued]
+        utility: Callable[[Array, Array, Array], Valued]
         match options.acquisition:
             case "log_ei" | "ei":
-                utility = partial(log_expected_improvement, best=best)
+                utility = log_expected_improvement
             case "pi":
-                utility = partial(log_probability_of_improvement, best=best)
+                utility = log_probability_of_improvement
             case "ucb":
-                utility = partial(log_confidence_bound, best=best, kappa=options.kappa)
+                utility = partial(log_confidence_bound, kappa=options.kappa)
             case "random_ucb":
-                utility = partial(log_confidence_bound, best=best, kappa=rng.exponential(options.kappa))
+                utility = partial(log_confidence_bound, kappa=rng.exponential(options.kappa))
             case "thompson":
                 objective = SamplePath(view.posterior, view.values[:, 0], rng)
-                utility = partial(log_confidence_bound, best=best, kappa=0.0)
+                utility = partial(log_confidence_bound, kappa=0.0)
             case "gibbon":
-                objective = view.told
-                utility = partial(
-                    information, minima=self._minima(view, rng), noise=view.posterior.hyper.noise
-                )
+                objective, best = view.told, self._minima(view, rng)
+                utility = partial(information, noise=view.posterior.hyper.noise)
         apart: list[Term] = []
         if view.told is not view.posterior:
             apart.append(Repulsion(view.told, view.posterior))
         if len(task.apart):
             probes = np.concatenate([rng.random((_PROBES, self._space.dims)), view.region.centres])
-            apart.append(Penaliser(view.posterior, float(best.mean()), task.apart, probes))
+            improved = 0.0 if view.best is None else float(view.best.mean())
+            apart.append(Penaliser(view.posterior, improved, task.apart, probes))
         return Sum(
             objective=None if view.best is None else objective,
             utility=utility,
+            best=best,
             limits=self._surrogates.limits(task, view.centre),
             apart=apart,
             is_linear=options.acquisition in ("ei", "pi"),

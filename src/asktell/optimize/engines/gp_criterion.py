@@ -121,11 +121,13 @@ class Repulsion:
 class Sum:
     """The criterion. Without an incumbent to improve on there is no objective: only limits count.
 
+    utility: of (mean, std, best); best: (S,) the loss to improve on, or samples of it.
     is_linear: its exponential instead, for those who want expected improvement itself.
     """
 
     objective: Predicts | None
-    utility: Callable[[Array, Array], Valued]
+    utility: Callable[[Array, Array, Array], Valued]
+    best: Array
     limits: Sequence[Limit] = ()
     apart: Sequence[Term] = ()
     is_linear: bool = False
@@ -137,6 +139,10 @@ class Sum:
     def logarithm(self, values: Array) -> Array:
         """Of what `value` returned."""
         return np.log(values) if self.is_linear else values
+
+    def promise(self, mean: Array, std: Array, best: Array) -> Array:
+        """The objective's part of the logarithm, where it predicts mean, (q, S), and std, (q,)."""
+        return average(self.utility(mean, std, best)).value
 
     def with_gradient(self, unit: Array) -> tuple[Array, Array]:
         terms = list(self._terms(unit))
@@ -150,7 +156,7 @@ class Sum:
     def _terms(self, unit: Array) -> Iterator[tuple[Array, Gradient]]:
         if self.objective is not None:
             prediction = self.objective.predict(unit)
-            promise = average(self.utility(prediction.mean, prediction.std))
+            promise = average(self.utility(prediction.mean, prediction.std, self.best))
             yield promise.value, partial(prediction.pull, promise.to_mean, promise.to_std)
         for limit in self.limits:
             prediction = limit.quantity.predict(unit)

@@ -168,11 +168,17 @@ def _values(task: Task, lower: Array, z: Array, is_pending: Mask) -> Array:
     options, p = task.options, int(is_pending.sum())
     if options.pending in (Pending.MIN, Pending.MEAN, Pending.MAX) and p:
         return np.where(is_pending, constant_lie(Lie(options.pending), z[~is_pending]), z)[:, None]
+    return fantasies(lower, z, is_pending, imagined(task, p))
+
+
+def imagined(task: Task, p: int) -> Array:
+    """What p pending points may come to, in standard deviations from their means: (p, S)."""
+    options = task.options
     if options.pending is not Pending.FANTASIES or options.acquisition not in _AVERAGED or not p:
-        return fantasies(lower, z, is_pending, np.zeros((p, 1)))
+        return np.zeros((p, 1))
     # In pairs of opposite signs: their average is the mean, as a believer has it.
     half = task.base.standard_normal((p, options.fantasies // 2))
-    return fantasies(lower, z, is_pending, np.hstack([half, -half]))
+    return np.hstack([half, -half])
 
 
 def _quantity(

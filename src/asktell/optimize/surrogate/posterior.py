@@ -117,6 +117,41 @@ class Posterior:
 
         return Prediction(covariance @ self.weights, std, pull)
 
+    def pool(self, unit: Array) -> Pool:
+        """Candidates at (q, d)."""
+        return Pool(self, unit)
+
+
+class Pool:
+    """Candidates, and what is known of them while outcomes are imagined for one after the other.
+
+    Conditioning on one more point is a row more of the factor, and of L^-1 k for each candidate.
+    mean: (q, S) given what was imagined so far.
+    """
+
+    def __init__(self, posterior: Posterior, unit: Array) -> None:
+        """unit: (q, d)."""
+        self._kernel = posterior.kernel
+        self._points = self._kernel.scaled(unit)
+        covariance = self._kernel.between(self._points, posterior.points)
+        self._rows = _solve(posterior.lower, covariance.T)
+        self._variance = self._kernel.hyper.signal - np.einsum("ij,ij->j", self._rows, self._rows)
+        self.mean: Array = covariance @ posterior.weights
+
+    @property
+    def std(self) -> Array:
+        """(q,) of the function without its noise."""
+        floor = _MIN_VARIANCE * self._kernel.hyper.signal
+        return np.asarray(np.sqrt(np.maximum(self._variance, floor)))
+
+    def imagine(self, i: int, draws: Array) -> None:
+        """A measurement of candidate i: its mean and so many of its standard deviations, (S,)."""
+        covariance = self._kernel.between(self._points[[i]], self._points)[0] - self._rows[:, i] @ self._rows
+        row = covariance / np.sqrt(max(covariance[i], 0.0) + self._kernel.hyper.noise)
+        self._rows = np.vstack([self._rows, row])
+        self._variance = self._variance - row**2
+        self.mean = self.mean + row[:, None] * draws
+
 
 def fantasies(lower: Array, values: Array, is_pending: NDArray[np.bool_], draws: Array) -> Array:
     """Values of pending points, drawn jointly from their distribution given all others: (n, S).
