@@ -1,22 +1,26 @@
 """Other optimisers behind one ask and tell, each used as its documentation says, for benchmarks/regret.py.
 
 An adapter is told the pending points too, where its library has a place for them. `ask` gives native
-values by parameter name. Nothing here is part of asktell.
+values by parameter name. Nothing here is part of asktell. Mango only runs in groups: see groups.py.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import math
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from botorch_peer import BoTorch
 
 import asktell
+from asktell.optimize.design import design_point
 from asktell.simulation.functions import TestFunction
-from asktell.space import Boolean, Categorical, Integer, Real
+from asktell.space import Boolean, Categorical, Integer, Real, Space
 from asktell.trial import Params
 
 
@@ -29,6 +33,18 @@ class Peer(Protocol):
         """A handle for a point that was not asked: of the shared initial design."""
 
     def tell(self, handle: Any, values: Mapping[str, float] | None) -> None: ...
+
+
+def native(space: Space, values: Mapping[str, Any]) -> Params:
+    """The point in the order of the space, with Python's numbers instead of numpy's."""
+    found = {name: values[name] for name in space.columns}
+    return {name: value.item() if hasattr(value, "item") else value for name, value in found.items()}
+
+
+def require_plain(function: TestFunction, library: str) -> None:
+    """Raise NotImplementedError for what has outcome constraints or several objectives."""
+    if function.bounds or len(function.objectives) > 1:
+        raise NotImplementedError(f"{library} knows no outcome constraints, or is not used with objectives")
 
 
 class Asktell:
@@ -48,6 +64,10 @@ class Asktell:
     def ask(self) -> tuple[int, Params]:
         trial = self._optimizer.ask()
         return trial.number, trial.params
+
+    def ask_group(self, n: int) -> list[tuple[int, Params]]:
+        """Points that are to be evaluated together."""
+        return [(trial.number, trial.params) for trial in self._optimizer.ask(n)]
 
     def begin(self, params: Params) -> int:
         self._optimizer.enqueue(params)
@@ -123,13 +143,12 @@ class ScikitOptimize:
     """
 
     def __init__(self, function: TestFunction, seed: int, initial: int, estimator: str) -> None:
-        if function.bounds or len(function.objectives) > 1:
-            raise NotImplementedError("scikit-optimize knows neither constraints nor several objectives")
+        require_plain(function, "scikit-optimize")
         from skopt.space import Categorical as Choice
         from skopt.space import Integer as Whole
         from skopt.space import Real as Number
 
-        self._function, self._seed, self._estimator = function, seed, estimator
+        self._space, self._seed, self._estimator = function.space, seed, estimator
         self._names = function.space.columns
         self._dimensions: list[Any] = []
         for name in self._names:
@@ -162,10 +181,7 @@ class ScikitOptimize:
             warnings.simplefilter("ignore")
             optimizer.tell(self._points, losses)
             point = optimizer.ask()
-        params = {
-            name: value.item() if hasattr(value, "item") else value
-            for name, value in zip(self._names, point, strict=True)
-        }
+        params = native(self._space, dict(zip(self._names, point, strict=True)))
         return self.begin(params), params
 
     def begin(self, params: Params) -> int:
@@ -178,23 +194,131 @@ class ScikitOptimize:
         self._losses[handle] = max(known, default=0.0) if values is None else values["loss"]
 
 
+class Smac:
+    """SMAC3's ask and tell, on one of its facades with their defaults.
+
+    The shared first points are its initial design. It never proposes a running configuration again, and
+    takes no other notice of it. A failure is told as crashed, with the worst value so far.
+    """
+
+    def __init__(self, function: TestFunction, seed: int, initial: int, facade: str) -> None:
+        require_plain(function, "SMAC3")
+        import smac
+        from ConfigSpace import Categorical as Choice
+        from ConfigSpace import Configuration, ConfigurationSpace, Float
+        from ConfigSpace import Integer as Whole
+
+        self._space = function.space
+        configurations = ConfigurationSpace(seed=seed)
+        for name in self._space.columns:
+            parameter = self._space.parameters[name]
+            match parameter:
+                case Real():
+                    configurations.add(Float(name, (parameter.low, parameter.high)))
+                case Integer():
+                    configurations.add(Whole(name, (parameter.low, parameter.high)))
+                case Categorical():
+                    configurations.add(Choice(name, list(parameter.choices)))
+        first = [dict(design_point(self._space, seed, index)) for index in range(initial)]
+        self._directory = tempfile.TemporaryDirectory()
+        scenario = smac.Scenario(
+            configurations,
+            output_directory=Path(self._directory.name),
+            deterministic=True,
+            n_trials=1000,
+            seed=seed,
+        )
+        kind = getattr(smac, facade)
+        design = kind.get_initial_design(
+            scenario,
+            n_configs=0,
+            additional_configs=[Configuration(configurations, values=values) for values in first],
+        )
+        self._facade = kind(scenario, initial_design=design, logging_level=False)
+        self._worst = 0.0
+
+    def ask(self) -> tuple[Any, Params]:
+        trial = self._facade.ask()
+        return trial, native(self._space, trial.config)
+
+    def begin(self, params: Params) -> Any:
+        return self.ask()[0]
+
+    def tell(self, handle: Any, values: Mapping[str, float] | None) -> None:
+        from smac.runhistory.dataclasses import TrialValue
+        from smac.runhistory.enumerations import StatusType
+
+        if values is None:
+            value = TrialValue(cost=self._worst, status=StatusType.CRASHED)
+        else:
+            self._worst = max(self._worst, values["loss"])
+            value = TrialValue(cost=values["loss"])
+        self._facade.tell(handle, value, save=False)
+
+
+class DeepHyper:
+    """DeepHyper's centralised search with its defaults: one ask after each tell, failures told as "F".
+
+    Of what is pending it only knows that it was asked. multi_point_strategy as in its examples of
+    parallel search.
+    """
+
+    def __init__(self, function: TestFunction, seed: int, initial: int) -> None:
+        require_plain(function, "DeepHyper")
+        from deephyper.hpo import CBO, HpProblem
+
+        warnings.simplefilter("ignore")
+        self._space = function.space
+        problem = HpProblem()
+        for name in self._space.columns:
+            parameter = self._space.parameters[name]
+            match parameter:
+                case Real() | Integer():
+                    problem.add((parameter.low, parameter.high), name)
+                case Categorical():
+                    problem.add(list(parameter.choices), name)
+        self._directory = tempfile.TemporaryDirectory()
+        self._search = CBO(
+            problem,
+            random_state=seed,
+            log_dir=self._directory.name,
+            n_initial_points=initial,
+            multi_point_strategy="qUCBd",
+        )
+
+    def ask(self) -> tuple[Params, Params]:
+        params = native(self._space, self._search.ask(1)[0])
+        return params, params
+
+    def begin(self, params: Params) -> Params:
+        return params
+
+    def tell(self, handle: Params, values: Mapping[str, float] | None) -> None:
+        self._search.tell([(dict(handle), "F" if values is None else -values["loss"])])
+
+
 PEERS: Mapping[str, tuple[str, Callable[[TestFunction, int, int], Peer]]] = {
     "gp": ("asktell", lambda *a: Asktell(*a, "gp")),
     "gp-believer": ("asktell", lambda *a: Asktell(*a, "gp", pending="believer")),
     "gp-no-pending": ("asktell", lambda *a: Asktell(*a, "gp", pending="none")),
     "gp-ucb": ("asktell", lambda *a: Asktell(*a, "gp", acquisition="ucb")),
     "gp-random-ucb": ("asktell", lambda *a: Asktell(*a, "gp", acquisition="random_ucb")),
+    "gp-gibbon": ("asktell", lambda *a: Asktell(*a, "gp", acquisition="gibbon")),
+    "gp-thompson": ("asktell", lambda *a: Asktell(*a, "gp", acquisition="thompson")),
     "skopt-engine": ("asktell", lambda *a: Asktell(*a, "skopt")),
     "sobol": ("asktell", lambda *a: Asktell(*a, "sobol")),
     "optuna-tpe": ("optuna", lambda *a: Optuna(*a, "tpe")),
-    "optuna-gp": ("optuna", lambda *a: Optuna(*a, "gp")),
+    "optuna-gp": ("optuna+torch", lambda *a: Optuna(*a, "gp")),
     "skopt-gp": ("skopt", lambda *a: ScikitOptimize(*a, "GP")),
     "skopt-et": ("skopt", lambda *a: ScikitOptimize(*a, "ET")),
+    "botorch": ("botorch", BoTorch),
+    "smac-rf": ("smac", lambda *a: Smac(*a, "HyperparameterOptimizationFacade")),
+    "smac-gp": ("smac", lambda *a: Smac(*a, "BlackBoxFacade")),
+    "deephyper": ("deephyper", DeepHyper),
 }
-"""Name -> the module that it needs, and how it is made of (function, seed, initial points)."""
+"""Name -> the modules that it needs, joined by +, and how it is made of (function, seed, initial points)."""
 
 
-def installed(name: str) -> bool:
-    """Whether the library behind a name is there (Optuna's GP needs torch as well)."""
-    needs = [PEERS[name][0], *(["torch"] if name == "optuna-gp" else [])]
-    return all(importlib.util.find_spec(module) is not None for module in needs)
+def installed(modules: str) -> bool:
+    """Whether libraries, their modules joined by +, are there."""
+    return all(importlib.util.find_spec(module) is not None for module in modules.split("+"))

@@ -2,35 +2,42 @@
 
     python benchmarks/regret.py run [--engines gp optuna-tpe ...] [--functions branin ...] [--workers 4 16]
                                     [--seeds 10] [--trials 100]
-    python benchmarks/regret.py table [--workers 4]
-    python benchmarks/regret.py plot FILE.png
+    python benchmarks/regret.py merge FILE.jsonl ...
+    python benchmarks/regret.py table [--workers 4] [--engines ...]
+    python benchmarks/regret.py plot FILE.png [--workers 4] [--engines ...]
 
 Runtimes are lognormal (standard deviation 0.75 of the mean) on a virtual clock: whoever is asked next,
 and what is pending then, is the same for every optimiser with the same seed. All begin with the same
 10 Sobol points. Each finished cell is a line of benchmarks/results/regret.jsonl, so that a run can be
-stopped and goes on where it was; tables and plots are made from that file alone.
+stopped and goes on where it was; tables and plots are made from that file alone. Engines whose names
+begin with 'groups-' propose as many points as there are workers and wait for all of them.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import heapq
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from groups import GROUPED
 from peers import PEERS, installed
 from threadpoolctl import threadpool_limits
 
 from asktell.optimize.design import design_point
 from asktell.simulation.functions import FUNCTIONS, TestFunction
+from asktell.trial import Params
 
 RESULTS = Path(__file__).parent / "results" / "regret.jsonl"
 INITIAL = 10
+MODULES = {name: modules for name, (modules, _) in (*PEERS.items(), *GROUPED.items())}
 SINGLE = [name for name, function in FUNCTIONS.items() if function.optimum is not None]
 
 
@@ -39,8 +46,8 @@ def play(engine: str, function: TestFunction, workers: int, seed: int, trials: i
     peer = PEERS[engine][1](function, seed, INITIAL)
     noise = np.random.default_rng([seed, 1])
     running: list[tuple[float, int, Any, Mapping[str, Any]]] = []
-    best, trace, now, asked, ask_s = math.inf, [], 0.0, 0, 0.0
-    while len(trace) < trials:
+    scores, now, asked, ask_s = list[float](), 0.0, 0, 0.0
+    while len(scores) < trials:
         while len(running) < workers and asked < trials:
             begun = time.process_time()
             if asked < INITIAL:
@@ -57,50 +64,93 @@ def play(engine: str, function: TestFunction, workers: int, seed: int, trials: i
         begun = time.process_time()
         peer.tell(handle, values)
         ask_s += time.process_time() - begun
-        if values is not None and all(low <= values[k] <= high for k, (low, high) in function.bounds.items()):
-            best = min(best, function.regret(params, values["loss"]))
-        trace.append(best)
+        scores.append(score(function, params, values))
+    return cell(scores, ask_s)
+
+
+class Spent(Exception):
+    """All trials were evaluated."""
+
+
+def play_groups(engine: str, function: TestFunction, size: int, seed: int, trials: int) -> dict[str, Any]:
+    """One cell of groups that are waited for. Of the last group, only what is left of the trials counts."""
+    noise = np.random.default_rng([seed, 1])
+    first = [design_point(function.space, seed, index) for index in range(INITIAL)]
+    scores: list[float] = []
+
+    def evaluate(batch: Sequence[Params]) -> list[Mapping[str, float] | None]:
+        values = [function.evaluate(params, noise) for params in batch]
+        scores.extend(map(partial(score, function), batch, values))
+        if len(scores) >= trials:
+            raise Spent
+        return values
+
+    begun = time.process_time()
+    with contextlib.suppress(Spent):
+        GROUPED[engine][1](function, seed, first, size, evaluate)
+    return cell(scores[:trials], time.process_time() - begun)
+
+
+def score(function: TestFunction, params: Params, values: Mapping[str, float] | None) -> float:
+    """The regret of one evaluation; inf where it failed or breaks a bound."""
+    if values is None or any(not low <= values[k] <= high for k, (low, high) in function.bounds.items()):
+        return math.inf
+    return function.regret(params, values["loss"])
+
+
+def cell(scores: Sequence[float], ask_s: float) -> dict[str, Any]:
+    trace = np.minimum.accumulate(scores).tolist()
     return {
         "regret": [float(f"{value:.4g}") if math.isfinite(value) else None for value in trace],
         "ask_s": ask_s,
     }
 
 
-def stored() -> dict[tuple[str, str, int, int], dict[str, Any]]:
+def stored(path: Path) -> dict[tuple[str, str, int, int], dict[str, Any]]:
     """Finished cells by (engine, function, workers, seed)."""
-    if not RESULTS.exists():
+    if not path.exists():
         return {}
-    lines = map(json.loads, RESULTS.read_text().splitlines())
+    lines = map(json.loads, path.read_text().splitlines())
     return {(line["engine"], line["function"], line["workers"], line["seed"]): line for line in lines}
 
 
 def run(args: argparse.Namespace) -> None:
     """Play every cell that is not stored yet, seed by seed, so that all engines have the same seeds early."""
     RESULTS.parent.mkdir(exist_ok=True)
-    done = stored()
+    done = stored(RESULTS)
     for seed in range(args.seeds):
         for name in args.functions:
             for workers in args.workers:
                 for engine in args.engines:
                     key = (engine, name, workers, seed)
-                    if key in done or not installed(engine):
+                    if key in done or not installed(MODULES[engine]):
                         continue
+                    how = play if engine in PEERS else play_groups
                     try:
                         with threadpool_limits(1):
-                            cell = play(engine, FUNCTIONS[name], workers, seed, args.trials)
+                            found = how(engine, FUNCTIONS[name], workers, seed, args.trials)
                     except NotImplementedError:
                         continue
-                    line = {"engine": engine, "function": name, "workers": workers, "seed": seed, **cell}
+                    line = {"engine": engine, "function": name, "workers": workers, "seed": seed, **found}
                     with RESULTS.open("a") as file:
                         file.write(json.dumps(line) + "\n")
-                    print(*key, f"{cell['regret'][-1]}", f"{cell['ask_s']:.1f} s", flush=True)
+                    print(*key, f"{found['regret'][-1]}", f"{found['ask_s']:.1f} s", flush=True)
+
+
+def merge(args: argparse.Namespace) -> None:
+    """Add the cells of other files that are not stored here."""
+    cells = stored(RESULTS)
+    for file in args.files:
+        cells = stored(Path(file)) | cells
+    with RESULTS.open("w") as out:
+        out.writelines(json.dumps(cells[key]) + "\n" for key in sorted(cells))
 
 
 def table(args: argparse.Namespace) -> None:
     """Median final regret over seeds, as Markdown; the number of seeds in brackets where they differ."""
-    cells = stored()
+    cells = stored(RESULTS)
     for workers in args.workers:
-        engines = [e for e in PEERS if any(key[0] == e and key[2] == workers for key in cells)]
+        engines = [e for e in args.engines if any(key[0] == e and key[2] == workers for key in cells)]
         most = max((sum(k[:3] == (e, f, workers) for k in cells) for e in engines for f in SINGLE), default=0)
         print(f"\n| {workers} workers | " + " | ".join(engines) + " |")
         print("| --- " * (len(engines) + 1) + "|")
@@ -132,9 +182,9 @@ def plot(args: argparse.Namespace) -> None:
     """Median regret against evaluations, a panel for each function, the first number of workers given."""
     from matplotlib.figure import Figure
 
-    from asktell.simulation.plot import COLOURS, STYLES
+    from asktell.plots.style import line_style
 
-    cells, workers = stored(), args.workers[0]
+    cells, workers = stored(RESULTS), args.workers[0]
     figure = Figure(figsize=(15, 9), layout="constrained")
     panels = figure.subplots(3, math.ceil(len(SINGLE) / 3)).ravel()
     engines = [e for e in args.engines if any(key[0] == e for key in cells)]
@@ -143,8 +193,7 @@ def plot(args: argparse.Namespace) -> None:
             rows = [line["regret"] for key, line in cells.items() if key[:3] == (engine, name, workers)]
             if rows:
                 median = np.median(np.array(rows, dtype=float), axis=0)
-                style = {"color": COLOURS[index % len(COLOURS)], "linestyle": STYLES[index // len(COLOURS)]}
-                panel.plot(np.arange(1, len(median) + 1), median, label=engine, **style)
+                panel.plot(np.arange(1, len(median) + 1), median, label=engine, **line_style(index))
         panel.set_yscale("log")
         panel.set_title(name, fontsize=10)
         panel.grid(alpha=0.3)
@@ -153,22 +202,22 @@ def plot(args: argparse.Namespace) -> None:
     figure.supxlabel("evaluations told")
     figure.supylabel(f"regret of the best so far, {workers} workers, median")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
-    figure.savefig(args.file, dpi=120)
+    figure.savefig(args.files[0], dpi=120)
 
 
 def main(argv: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("run", "table", "plot"))
-    parser.add_argument("file", nargs="?", default="regret.png")
-    parser.add_argument("--engines", nargs="+", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("what", choices=("run", "merge", "table", "plot"))
+    parser.add_argument("files", nargs="*", default=["regret.png"])
+    parser.add_argument("--engines", nargs="+", default=list(PEERS), choices=list(MODULES))
     parser.add_argument("--functions", nargs="+", default=SINGLE, choices=SINGLE)
     parser.add_argument("--workers", nargs="+", type=int, default=[4, 16])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--trials", type=int, default=100)
     args = parser.parse_args(None if argv is None else list(argv))
-    {"run": run, "table": table, "plot": plot}[args.what](args)
+    {"run": run, "merge": merge, "table": table, "plot": plot}[args.what](args)
 
 
 if __name__ == "__main__":
