@@ -53,6 +53,14 @@ def objective(ds: xr.Dataset, of: str | None = None) -> str:
     return name
 
 
+def output(ds: xr.Dataset, name: str) -> xr.DataArray:
+    """An array that each trial left, lazy. Raises StudyError where there is none of that name."""
+    if name not in ds or "trial" not in ds[name].dims or ds[name].ndim < 2:
+        arrays = [str(key) for key, item in ds.data_vars.items() if item.ndim > 1]
+        raise StudyError(f"{name!r} is no output array; there are {', '.join(arrays) or 'none'}")
+    return ds[name]
+
+
 def only_objective(ds: xr.Dataset) -> tuple[str, int]:
     """(name, sign) of a study's one objective. Raises StudyError where there are several."""
     found = signs(ds)

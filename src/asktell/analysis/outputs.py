@@ -31,10 +31,7 @@ def correlation(ds: xr.Dataset, output: str) -> xr.DataArray:
     Lazy: computing it reads each chunk once and holds few at a time. Raises StudyError where `output` is no
     array, and before the first trial has completed.
     """
-    if output not in ds or "trial" not in ds[output].dims or ds[output].ndim < 2:
-        arrays = [str(name) for name, item in ds.data_vars.items() if item.ndim > 1]
-        raise StudyError(f"{output!r} is no output array; there are {', '.join(arrays) or 'none'}")
-    if ds[output].dtype.kind == "c":
+    if facts.output(ds, output).dtype.kind == "c":
         raise StudyError(
             f"{output!r} is complex; correlate a part of it: ds.assign({output}=ds.{output}.real)"
         )

@@ -21,7 +21,6 @@ from asktell.trial import Origin
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_DENSE = 2000  # trials, above which dots are small and faint
 WIDE = 30.0  # largest by smallest duration, above which the axis is logarithmic
 _JITTER = 0.15
 _PANEL = (2.6, 2.4)
@@ -33,6 +32,7 @@ _STAR: Mapping[str, Any] = {
     "linewidths": 0.8,
     "zorder": 4,
 }
+_LEAST_EFFECT = 0.1  # of the scatter of the trials: a smaller one does not take all colours
 TELLING = 0.1  # R² below which a forest knows next to nothing
 
 
@@ -45,7 +45,9 @@ def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax:
     name, varied = facts.objective(ds, of), facts.varied(ds)
     effect = partial_dependence(ds, [x, y], of)
     grid = [style.level_places(effect[key].values, varied[key]) for key in (x, y)]
-    image = ax.pcolormesh(*grid, effect["mean"].values.T, cmap=style.MAP, shading="nearest", rasterized=True)
+    low, high = _colour_limits(effect["mean"].values, ds[name].values)
+    look: dict[str, Any] = {"cmap": style.MAP, "vmin": low, "vmax": high, "rasterized": True}
+    image = ax.pcolormesh(*grid, effect["mean"].values.T, shading="nearest", **look)
     bar = ax.figure.colorbar(image, ax=ax)
     bar.set_label(style.label(name if len(varied) == 2 else f"{name}, averaged", ds[name].attrs))
     style.prepare(ax, "x", ds, x, varied[x])
@@ -57,7 +59,7 @@ def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax:
     later, first, failed = (
         is_there & rows for rows in (is_valid & ~is_initial, is_valid & is_initial, ~is_valid)
     )
-    is_dense = ds.sizes["trial"] > _DENSE
+    is_dense = ds.sizes["trial"] > style.DENSE
     plain: dict[str, Any] = {"s": 16, "linewidths": 0.4}
     dots: dict[str, Any] = {"s": 3, "linewidths": 0, "alpha": 0.5} if is_dense else plain
     if later.any():
@@ -74,8 +76,7 @@ def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax:
         ax.scatter(at[0, row], at[1, row], label="best", **_STAR)
     ax.set_xlim(*style.limits(varied[x]))
     ax.set_ylim(*style.limits(varied[y]))
-    above: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 4}
-    style.legend(ax, handletextpad=0.2, columnspacing=1.0, **above)
+    style.legend_above(ax)
     return ax
 
 
@@ -133,13 +134,14 @@ def plot_runtime(ds: xr.Dataset, parameter: str, *, ax: Axes | None = None) -> A
     """How long evaluations took, against a parameter."""
     ax = style.axes_or_new(ax)
     _scatter(ax, ds, parameter, "duration", failed=True)
+    ax.set_ylabel("duration of the evaluation (s)")
     took = ds["duration"].values[ds["duration"].values > 0]
-    if len(took) and took.max() > WIDE * took.min():
+    if not len(took):
+        return style.empty(ax, "no evaluation has ended yet")
+    if took.max() > WIDE * took.min():
         ax.set_yscale("log")
         style.spread_log(ax.yaxis, took.max() / took.min())
-    ax.set_ylabel("duration of the evaluation (s)")
-    if ax.get_legend_handles_labels()[1]:
-        style.legend(ax)
+    style.legend_above(ax)
     return ax
 
 
@@ -172,8 +174,7 @@ def _scatter(ax: Axes, ds: xr.Dataset, parameter: str, name: str, *, failed: boo
     kind = varied[parameter]
     x, y = jittered(style.places(ds, parameter, kind), kind), ds[name].values
     is_valid = facts.is_completed(ds)
-    dots: dict[str, Any] = {"s": 4, "alpha": 0.3} if len(x) > _DENSE else {"s": 14, "alpha": 0.7}
-    ax.scatter(x[is_valid], y[is_valid], color=style.GREY, linewidth=0, label="completed", **dots)
+    ax.scatter(x[is_valid], y[is_valid], color=style.GREY, label="completed", **style.dots(len(x)))
     others = ~is_valid & (y > 0) if failed else np.zeros(len(x), dtype=bool)
     if others.any():
         ax.scatter(
@@ -183,6 +184,14 @@ def _scatter(ax: Axes, ds: xr.Dataset, parameter: str, name: str, *, failed: boo
         ax.scatter(x[row], y[row], label="best", **_STAR)
     style.prepare(ax, "x", ds, parameter, kind)
     ax.set_xlim(*style.limits(kind))
+
+
+def _colour_limits(mean: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[float, float]:
+    """The ends of a surface's scale: an effect far below the scatter of the trials looks flat."""
+    low, high = float(np.nanmin(mean)), float(np.nanmax(mean))
+    scatter = float(np.ptp(np.nanquantile(values, (0.1, 0.9))))
+    margin = max(0.0, _LEAST_EFFECT * scatter - (high - low)) / 2
+    return low - margin, high + margin
 
 
 def _best_row(ds: xr.Dataset) -> int | None:

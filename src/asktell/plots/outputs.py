@@ -25,25 +25,35 @@ def plot_array(
     *,
     ax: Axes | None = None,
     limits: tuple[float, float] | None = None,
-    colours: str = style.ARRAYS,
+    colours: str | None = None,
 ) -> Axes:
     """An array of one or two dimensions, such as a correlation: a line, or a picture with its scale.
 
-    limits: of the scale; colours: a colour map of matplotlib's. Raises StudyError for more dimensions.
+    limits: of the scale, default from end to end, or around 0 where there are values of both signs;
+    colours: a colour map of matplotlib's. What has no value is grey. Raises StudyError for more dimensions.
     """
-    _check(array)
     ax = style.axes_or_new(ax, (4.4, 3.6))
+    array = _check(array).load()
+    if not _has_values(array):
+        return style.empty(ax, f"{array.name} has no value here")
     if array.ndim == 1:
-        _draw_line(ax, array, label=None, color=style.BLUE)
+        _draw_line(ax, array, **style.line_style(0))
     else:
-        image = _draw_image(ax, array, limits, colours)
+        image = _draw_image(ax, array, limits or _limits([array]), colours)
         ax.figure.colorbar(image, ax=ax).set_label(style.label(str(array.name), array.attrs))
     return ax
 
 
 def plot_output(ds: xr.Dataset, output: str, trial: int, *, ax: Axes | None = None) -> Axes:
-    """One trial's array; loads no other. Of more than two dimensions select some first: `ds.isel(z=0)`."""
-    return plot_array(ds[output].sel(trial=trial), ax=ax)
+    """One trial's array; loads no other. Of more than two dimensions select some first: `ds.isel(z=0)`.
+
+    Raises StudyError for what is no output, and for a trial that has not ended.
+    """
+    array = facts.output(ds, output)
+    rows = np.flatnonzero(ds["trial"].values == trial)
+    if not len(rows):
+        raise StudyError(f"trial {trial} has not ended; {ds.sizes['trial']} others have")
+    return plot_array(array.isel(trial=int(rows[0])), ax=ax)
 
 
 def plot_best_and_median(ds: xr.Dataset, output: str, axes: Sequence[Axes] | None = None) -> NDArray[Any]:
@@ -51,21 +61,19 @@ def plot_best_and_median(ds: xr.Dataset, output: str, axes: Sequence[Axes] | Non
 
     axes: two of them, or one for a line. Loads these two arrays only.
     """
-    best = optimum.incumbent(ds)
-    median = _median(ds)
+    facts.output(ds, output)
+    best, median = optimum.incumbent(ds), _median(ds)
     pair = [_check(one[output]).load() for one in (best, median)]
     titles = [style.trial_title(best, "best"), style.trial_title(median, "median")]
     if pair[0].ndim == 1:
         ax = style.axes_or_new(axes[0] if axes is not None else None)
-        for array, title, colour in zip(pair, titles, (style.BLUE, style.ORANGE), strict=True):
-            _draw_line(ax, array, label=title, color=colour)
+        for index, (array, title) in enumerate(zip(pair, titles, strict=True)):
+            _draw_line(ax, array, label=title, **style.line_style(index))
         ax.legend(fontsize=style.SMALL)
         return np.array([ax])
     both = np.array(list(axes)) if axes is not None else style.new_axes(2, (8.0, 3.6))
-    values = np.concatenate([array.values.ravel() for array in pair])
-    limits = float(np.nanmin(values)), float(np.nanmax(values))
     for ax, array, title in zip(both, pair, titles, strict=True):
-        image = _draw_image(ax, array, limits)
+        image = _draw_image(ax, array, _limits(pair))
         ax.set_title(title, fontsize=style.SMALL + 1)
     both[0].figure.colorbar(image, ax=list(both)).set_label(style.label(output, ds[output].attrs))
     return both
@@ -83,12 +91,27 @@ def _check(array: xr.DataArray) -> xr.DataArray:
             f"{array.name!r} has dimensions ({', '.join(map(str, array.dims))}), a picture has one or two; "
             "select some of it first: .isel(z=0)"
         )
+    if array.dtype.kind == "c":
+        raise StudyError(f"{array.name!r} is complex; a picture shows a part of it, such as abs(array)")
     return array
 
 
-def _draw_line(ax: Axes, array: xr.DataArray, *, label: str | None, color: str) -> None:
+def _has_values(array: xr.DataArray) -> bool:
+    return bool(array.notnull().any())
+
+
+def _limits(arrays: Sequence[xr.DataArray]) -> tuple[float, float]:
+    """The ends of a scale for all of them; around 0 where there are values of both signs."""
+    values = np.concatenate([array.values.ravel().astype(np.float64) for array in arrays])
+    values = values[np.isfinite(values)]
+    low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+    most = max(abs(low), abs(high))
+    return (-most, most) if low < 0 < high else (low, high)
+
+
+def _draw_line(ax: Axes, array: xr.DataArray, **look: Any) -> None:
     (dim,) = array.dims
-    ax.plot(_along(array, str(dim)), array.values, label=label, color=color)
+    ax.plot(_along(array, str(dim)), array.values, **look)
     ax.set_xlabel(style.label(str(dim), array[dim].attrs))
     ax.set_ylabel(style.label(str(array.name), array.attrs))
 
@@ -99,11 +122,13 @@ def _along(array: xr.DataArray, dim: str) -> NDArray[Any]:
 
 
 def _draw_image(
-    ax: Axes, array: xr.DataArray, limits: tuple[float, float] | None, colours: str = style.ARRAYS
+    ax: Axes, array: xr.DataArray, limits: tuple[float, float], colours: str | None = None
 ) -> Any:
     """Rows from top to bottom where they are named, from bottom to top where they are numbers."""
     down, across = map(str, array.dims)
-    low, high = limits or (None, None)
+    low, high = limits
+    colours = colours or (style.SIGNED if low < 0 < high else style.ARRAYS)
+    ax.set_facecolor(style.PALE)
     is_named = array[down].dtype.kind not in "biufM"
     image = ax.pcolormesh(
         np.arange(array.sizes[across]) if array[across].dtype.kind not in "biufM" else array[across].values,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -31,35 +31,44 @@ def plot_parallel(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = No
     name, varied = facts.objective(ds, of), facts.varied(ds)
     ax = style.axes_or_new(ax, (1.6 + 0.85 * len(varied), 3.8))
     trials = ds.isel(trial=facts.is_completed(ds) & np.isfinite(ds[name].values))
+    if not trials.sizes["trial"]:
+        return style.without_results(ax, ds)
     sign = facts.signs(ds).get(name, 1)
     order = np.argsort(sign * trials[name].values, kind="stable")
+    best = order[facts.is_candidate(trials)[order]][:1]
     if len(order) > _MOST:
         order = order[np.linspace(0, len(order) - 1, _MOST).astype(int)]
-    trials = trials.isel(trial=order[::-1])  # the best on top
-    y = _heights(trials, varied)
-    x = np.arange(len(varied))
-    values = trials[name].values
-    lines = LineCollection(
-        [np.column_stack([x, row]) for row in y],
-        cmap=f"{style.MAP}_r" if sign < 0 else style.MAP,
-        linewidths=1,
-    )
-    lines.set_array(values)
-    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
-    lines.set_clim(low, high)
+    order = order[::-1]  # the better on top
+    x, y, values = np.arange(len(varied)), _heights(trials, varied), trials[name].values
+    colours = f"{style.MAP}_r" if sign < 0 else style.MAP
+    lines = LineCollection([np.column_stack([x, y[row]]) for row in order], cmap=colours, linewidths=1)
+    lines.set_array(values[order])
+    lines.set_clim(values.min(), values.max())
     ax.add_collection(lines)
-    is_alone = ~np.isnan(y) & ~_has_neighbour(y)
+    is_alone = ~np.isnan(y[order]) & ~_has_neighbour(y[order])
     rows, columns = np.nonzero(is_alone)
-    ax.scatter(
-        x[columns], y[rows, columns], c=values[rows], cmap=lines.cmap, s=9, vmin=low, vmax=high, zorder=3
-    )
-    if len(y):
-        ax.plot(x, y[-1], "o-", color=style.VERMILLION, linewidth=2, markersize=4, label="best")
+    dots: dict[str, Any] = {
+        "c": values[order[rows]],
+        "cmap": lines.cmap,
+        "norm": lines.norm,
+        "s": 9,
+        "zorder": 3,
+    }
+    ax.scatter(x[columns], y[order[rows], columns], **dots)
+    for row in best:
+        ax.plot(x, y[row], "o-", color=style.VERMILLION, linewidth=2, markersize=4, label=_best(ds, name))
         ax.legend(fontsize=style.SMALL, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    bar = ax.figure.colorbar(lines, ax=ax)
-    bar.set_label(style.objective_label(ds, name))
+    ax.figure.colorbar(lines, ax=ax).set_label(style.objective_label(ds, name))
     _draw_axes(ax, ds, varied)
     return ax
+
+
+def _best(ds: xr.Dataset, name: str) -> str:
+    """What the best line is the best of."""
+    signs = facts.signs(ds)
+    if name not in signs:
+        return f"lowest {name}"
+    return "best" if len(signs) == 1 else f"best {name}"
 
 
 def _heights(trials: xr.Dataset, varied: dict[str, Parameter]) -> NDArray[np.float64]:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 Axis = Literal["count", "wall_time", "core_hours"]
 
-_DENSE = 2000  # trials, above which dots are small and faint
-
 
 def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None = None) -> Axes:
     """Every trial's objective and the best so far, against trials, wall time or core-hours.
@@ -32,8 +30,11 @@ def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None
     x = _against(ax, trace, against)
     values = ds[name].values
     is_good, is_valid = facts.is_candidate(ds), facts.is_completed(ds)
-    dots: dict[str, Any] = {"s": 4, "alpha": 0.3} if len(x) > _DENSE else {"s": 12, "alpha": 0.7}
-    ax.scatter(x[is_good], values[is_good], color=style.GREY, linewidth=0, label="trial", **dots)
+    ax.set_ylabel(style.objective_label(ds, name))
+    if not is_valid.any():
+        return style.without_results(ax, ds)
+    dots = style.dots(len(x))
+    ax.scatter(x[is_good], values[is_good], color=style.GREY, label="trial", **dots)
     if (is_valid & ~is_good).any():
         rows = is_valid & ~is_good
         about = {"facecolors": "none", "edgecolors": style.ORANGE, "linewidths": 0.8}
@@ -42,11 +43,11 @@ def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None
     _zoom(ax, values[is_good], sign)
     if not is_valid.all():
         rows = ~is_valid
-        marks: dict[str, Any] = {"marker": "|", "alpha": 0.3} if len(x) > _DENSE else {"marker": "x"}
-        ax.scatter(x[rows], np.full(rows.sum(), 0.02 if sign < 0 else 0.98), s=18, color=style.VERMILLION,
-                   linewidth=1, transform=ax.get_xaxis_transform(), label="failed", **marks)  # fmt: skip
-    ax.set_ylabel(style.objective_label(ds, name))
-    style.legend(ax)
+        shade, height = 0.3 if len(x) > style.DENSE else 1.0, 0.02 if sign < 0 else 0.98
+        marks: dict[str, Any] = {"marker": "x", "s": 18, "linewidths": 1, "alpha": shade}
+        ax.scatter(x[rows], np.full(rows.sum(), height), color=style.VERMILLION, label="failed",
+                   transform=ax.get_xaxis_transform(), **marks)  # fmt: skip
+    style.legend_above(ax)
     return ax
 
 
@@ -57,10 +58,15 @@ def plot_regret(
     ax = style.axes_or_new(ax)
     found = optimum.regret(ds, optimum_value)
     x, y = _against(ax, found, against), found["regret"].values
+    ax.set_ylabel(style.derived_label(found["regret"]))
     is_shown = y > 0
+    if not is_shown.any():
+        if (y <= 0).any():
+            return style.empty(ax, "at the optimum from the first result on")
+        return style.without_results(ax, ds)
     ax.step(x[is_shown], y[is_shown], where="post", color=style.BLUE)
     ax.set_yscale("log")
-    ax.set_ylabel(style.derived_label(found["regret"]))
+    style.spread_log(ax.yaxis, y[is_shown].max() / y[is_shown].min())
     ax.grid(alpha=0.3)
     if (y <= 0).any():
         ax.text(0.98, 0.95, "then at the optimum", transform=ax.transAxes, ha="right", fontsize=style.SMALL)
@@ -71,8 +77,11 @@ def plot_hypervolume(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None
     """What the results so far dominate together, for several objectives."""
     ax = style.axes_or_new(ax)
     found = optimum.hypervolume(ds)
-    ax.step(_against(ax, found, against), found["hypervolume"].values, where="post", color=style.BLUE)
+    x = _against(ax, found, against)
     ax.set_ylabel(style.derived_label(found["hypervolume"]))
+    if not facts.is_candidate(ds).any():
+        return style.without_results(ax, ds)
+    ax.step(x, found["hypervolume"].values, where="post", color=style.BLUE)
     ax.grid(alpha=0.3)
     return ax
 
@@ -92,22 +101,25 @@ def plot_pareto(
     x, y = x or first, y or second
     ax = style.axes_or_new(ax)
     is_good, is_valid = facts.is_candidate(ds), facts.is_completed(ds)
+    ax.set_xlabel(style.objective_label(ds, x))
+    ax.set_ylabel(style.objective_label(ds, y))
+    if not is_valid.any():
+        return style.without_results(ax, ds)
     front = optimum.pareto(ds).sortby(x)
-    size = 4 if ds.sizes["trial"] > _DENSE else 14
-    ax.scatter(ds[x].values[is_good], ds[y].values[is_good], s=size, color=style.GREY, alpha=0.6, linewidth=0,
-               label="trial")  # fmt: skip
+    dots = style.dots(ds.sizes["trial"])
+    ax.scatter(ds[x].values[is_good], ds[y].values[is_good], color=style.GREY, label="trial", **dots)
     rows = is_valid & ~is_good
     if rows.any():
-        ax.scatter(ds[x].values[rows], ds[y].values[rows], s=size, facecolors="none", linewidths=0.8,
-                   edgecolors=style.ORANGE, label="outside the constraints")  # fmt: skip
+        about = {"facecolors": "none", "edgecolors": style.ORANGE, "linewidths": 0.8}
+        ax.scatter(
+            ds[x].values[rows], ds[y].values[rows], label="outside the constraints", **{**dots, **about}
+        )
     if len(signs) == 2:
         # Between two points of the front, what both bound is worse than each in one objective.
         where: Literal["post", "pre"] = "post" if signs[x] > 0 else "pre"
         ax.step(front[x].values, front[y].values, where=where, color=style.BLUE, linewidth=1)
     ax.scatter(front[x].values, front[y].values, s=24, color=style.BLUE, label="not beaten", zorder=3)
-    ax.set_xlabel(style.objective_label(ds, x))
-    ax.set_ylabel(style.objective_label(ds, y))
-    style.legend(ax)
+    style.legend_above(ax)
     return ax
 
 
@@ -121,11 +133,10 @@ def plot_agreement(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = N
     bars: dict[str, Any] = {"fmt": "o", "markersize": 3, "linewidth": 0.6, "alpha": 0.7}
     ax.errorbar(observed, predicted, 1.96 * found["std"].values, color=style.BLUE, **bars)
     ax.set_xlabel(style.derived_label(found["observed"]))
-    ax.set_ylabel("predicted from the others")
-    ax.set_title(
-        f"R² {float(found['r2']):.2f}; {float(found['coverage']):.0%} within 95 % intervals",
-        fontsize=style.SMALL,
-    )
+    ax.set_ylabel(style.label("predicted from the others", found["predicted"].attrs))
+    share = 100 * float(found["coverage"])
+    title = f"R² {float(found['r2']):.2f}; {share:.0f} % within 95 % intervals"
+    ax.set_title(title, fontsize=style.SMALL)
     return ax
 
 
@@ -134,31 +145,36 @@ def plot_comparison(compared: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax = style.axes_or_new(ax)
     axes: tuple[Axis, ...] = ("count", "wall_time", "core_hours")
     axis = next(name for name in axes if name in compared.dims)
+    compared = compared.dropna(axis, how="all", subset=["best"])
     x = _against(ax, compared, axis)
     for index, name in enumerate(compared["label"].values):
         one = compared.sel(label=name)
         kind = style.line_style(index)
         n = int(one["studies"])
-        ax.plot(x, one["best"].values, label=f"{name} ({n} {'study' if n == 1 else 'studies'})", **kind)
-        ax.fill_between(
-            x, one["low"].values, one["high"].values, color=kind["color"], alpha=0.15, linewidth=0
-        )
+        text = f"{name} ({n} {'study' if n == 1 else 'studies'})"
+        ax.step(x, one["best"].values, where="post", label=text, **kind)
+        band: dict[str, Any] = {"color": kind["color"], "alpha": 0.15, "linewidth": 0, "step": "post"}
+        ax.fill_between(x, one["low"].values, one["high"].values, **band)
     ax.set_ylabel(style.label(f"best {compared.attrs['objective']} so far", compared["best"].attrs))
     ax.grid(alpha=0.3)
-    style.legend(ax)
+    ax.legend(fontsize=style.SMALL, framealpha=0.85)
     return ax
 
 
 def _against(ax: Axes, found: xr.Dataset, against: Axis) -> Any:
-    """Values along the axis `against`, which gets its label."""
+    """Values along the axis `against`, which gets its label, and room for all of them from 0."""
     array = found[against]
-    if against != "wall_time":
-        ax.set_xlabel(style.derived_label(array))
-        return array.values
-    longest = float(np.nanmax(array.values, initial=0.0)) * facts.SECONDS_PER_HOUR
-    seconds, unit = style.time_unit(longest)
-    ax.set_xlabel(f"{array.attrs['long_name']} ({unit})")
-    return array.values * facts.SECONDS_PER_HOUR / seconds
+    x, text = array.values, style.derived_label(array)
+    if against == "wall_time":
+        longest = float(np.nanmax(x, initial=0.0)) * facts.SECONDS_PER_HOUR
+        seconds, unit = style.time_unit(longest)
+        x, text = x * facts.SECONDS_PER_HOUR / seconds, f"{array.attrs['long_name']} ({unit})"
+    elif against == "count":
+        style.whole_numbers(ax.xaxis)
+    ax.set_xlabel(text)
+    ax.update_datalim([(0.0, 0.0), (float(np.nanmax(x, initial=0.0)), 0.0)], updatey=False)
+    ax.autoscale_view(scaley=False)
+    return x
 
 
 def _zoom(ax: Axes, values: Any, sign: int) -> None:

@@ -34,14 +34,17 @@ STYLES = ("-", "--", ":", "-.")
 MAP = "cividis"
 """From dark to bright in print, too."""
 
-ARRAYS = "magma_r"
-"""Of output arrays: white paper is nothing."""
+ARRAYS, SIGNED = "magma_r", "PuOr"
+"""Of output arrays: the darker the more; and of those with both signs, whose middle is white."""
 
 TURNED: Mapping[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
 """For ticks that would not fit side by side."""
 
 SMALL = 8
 """Size of labels inside a picture, in points."""
+
+DENSE = 1000
+"""Trials, above which dots are small and faint."""
 
 _SIZE = (5.0, 3.4)
 _LONGEST_TICK = 14
@@ -69,8 +72,35 @@ def new_axes(columns: int, size: tuple[float, float] = _SIZE, rows: int = 1, **o
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour and dashes of the n-th line."""
-    return {"color": COLOURS[index % len(COLOURS)], "linestyle": STYLES[index // len(COLOURS) % len(STYLES)]}
+    """Colour and dashes of the n-th line: two lines differ in print, too."""
+    return {"color": COLOURS[index % len(COLOURS)], "linestyle": STYLES[index % len(STYLES)]}
+
+
+def dots(n: int) -> dict[str, Any]:
+    """Size and shade of a dot for each of n trials."""
+    return {"s": 4, "alpha": 0.3, "linewidths": 0} if n > DENSE else {"s": 14, "alpha": 0.7, "linewidths": 0}
+
+
+def empty(ax: Axes, text: str) -> Axes:
+    """Axes that say why they show nothing."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.minorticks_off()
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=SMALL + 1)
+    return ax
+
+
+def without_results(ax: Axes, ds: xr.Dataset) -> Axes:
+    """Axes for a study that has nothing to show yet, or nothing at all."""
+    n = ds.sizes["trial"]
+    return empty(ax, f"none of {n} trials has a valid result" if n else "no trial has ended yet")
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Ticks for what is counted."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
 
 
 def label(name: str, attrs: Mapping[Any, Any]) -> str:
@@ -90,14 +120,17 @@ def objective_label(ds: xr.Dataset, name: str) -> str:
     return label(name, ds[name].attrs) + better.get(str(ds[name].attrs.get("direction", "")), "")
 
 
-def legend(ax: Axes, **options: Any) -> None:
-    """A legend whose dots can be seen, however small and faint those of many trials are."""
+def legend_above(ax: Axes, **options: Any) -> None:
+    """A legend that hides no data, and whose dots can be seen, however small and faint many trials' are."""
     from matplotlib.collections import PathCollection
 
-    found = ax.legend(fontsize=SMALL, framealpha=0.85, **options)
+    place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 0.2}
+    look: dict[str, Any] = {"fontsize": SMALL, "frameon": False, "handletextpad": 0.3, "columnspacing": 1.0}
+    columns = len(options.get("handles") or ax.get_legend_handles_labels()[1])
+    found = ax.legend(**place, **look, ncols=columns, **options)
     for handle in found.legend_handles:
-        if isinstance(handle, PathCollection) and handle.get_sizes()[0] < _LEAST_DOT:
-            handle.set(sizes=[_LEAST_DOT], alpha=1.0)
+        if isinstance(handle, PathCollection):
+            handle.set(sizes=[max(_LEAST_DOT, handle.get_sizes()[0])], alpha=1.0)
 
 
 def time_unit(longest_s: float) -> tuple[float, str]:

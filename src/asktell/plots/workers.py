@@ -26,6 +26,9 @@ LOOKS = {
 
 MOST_NAMED = 24
 
+_NOTHING_RAN = "nothing has run yet"
+_EXACT_BELOW = 100.0  # core-hours; more are given without decimals
+
 
 def plot_timeline(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """What each worker ran when; grey where it was idle between two attempts.
@@ -39,6 +42,10 @@ def plot_timeline(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     begin, end, unit = clock(ds, attempts)
     rows, names = worker_rows(attempts, begin)
     ax = style.axes_or_new(ax, (6.5, min(1.3 + 0.22 * len(names), 6.5)))
+    ax.set_ylabel("worker")
+    ax.set_xlabel(f"time since the first proposal ({unit})")
+    if not names:
+        return style.empty(ax, _NOTHING_RAN)
     first, last = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     np.minimum.at(first, rows, begin)
     np.maximum.at(last, rows, end)
@@ -62,26 +69,25 @@ def plot_timeline(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
                 Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=f"{outcome} ({mine.sum()})")
             )
     handles.append(Patch(facecolor=style.PALE, label="idle"))
-    ax.set_xlim(0, max(end.max(initial=0.0) * 1.01, 1e-9))
-    ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
+    ax.set_xlim(0, end.max() * 1.01)
+    ax.set_ylim(len(names) - 0.5, -0.5)
     step = max(1, -(-len(names) // MOST_NAMED))
     ticks = range(0, len(names), step)
     ax.set_yticks(ticks, [names[row] for row in ticks], fontsize=style.SMALL)
-    ax.set_ylabel("worker")
-    ax.set_xlabel(f"time since the first proposal ({unit})")
-    ax.legend(handles=handles, fontsize=style.SMALL, ncols=len(handles), loc="lower center", frameon=False,
-              bbox_to_anchor=(0.5, 1.0), columnspacing=1.0, handlelength=1.5)  # fmt: skip
+    style.legend_above(ax, handles=handles)
     return ax
 
 
 def plot_utilisation(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """How many workers there were, and how many of them ran something, over time."""
-    from matplotlib.ticker import MaxNLocator
-
     ax = style.axes_or_new(ax)
     attempts = workers.timeline(ds)
     begin, end, unit = clock(ds, attempts)
     rows, names = worker_rows(attempts, begin)
+    ax.set_xlabel(f"time since the first proposal ({unit})")
+    ax.set_ylabel("workers")
+    if not names:
+        return style.empty(ax, _NOTHING_RAN)
     first, last = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     np.minimum.at(first, rows, begin)
     np.maximum.at(last, rows, end)
@@ -92,28 +98,26 @@ def plot_utilisation(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         times, counts = _counts(starts, stops)
         ax.fill_between(times, counts, step="post", color=colour, linewidth=0, label=name)
     total = float(workers.utilisation(ds)["total_utilisation"])
-    ax.set_title(f"utilisation {total:.1%}", fontsize=style.SMALL + 1)
-    ax.set_xlabel(f"time since the first proposal ({unit})")
-    ax.set_ylabel("workers")
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_ylim(0, max(1.0, _counts(first, last)[1].max(initial=0) * 1.18))
+    style.whole_numbers(ax.yaxis)
+    ax.set_ylim(0, _counts(first, last)[1].max() * 1.05)
     ax.set_xlim(left=0)
-    ax.legend(fontsize=style.SMALL, ncols=2, loc="upper right")
+    style.legend_above(ax, title=f"utilisation {100 * total:.1f} %", title_fontsize=style.SMALL + 1)
     return ax
 
 
 def plot_staleness(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """How many results each proposal had to do without."""
-    from matplotlib.ticker import MaxNLocator
-
     ax = style.axes_or_new(ax)
     found = workers.staleness(ds)
-    dots = {"markersize": 2, "alpha": 0.5} if found.sizes["trial"] > 500 else {"markersize": 5}
-    ax.plot(found["trial"].values, found["outstanding"].values, ".", color=style.BLUE, **dots)
-    ax.set_ylim(bottom=-0.3)
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    outstanding = found["outstanding"].values
     ax.set_xlabel("trial number")
     ax.set_ylabel(found["outstanding"].attrs["long_name"])
+    if not len(outstanding):
+        return style.empty(ax, "no proposed trial has ended yet")
+    ax.scatter(found["trial"].values, outstanding, color=style.BLUE, **style.dots(len(outstanding)))
+    ax.set_ylim(-0.3, max(1.0, outstanding.max()) * 1.05)
+    style.whole_numbers(ax.xaxis)
+    style.whole_numbers(ax.yaxis)
     ax.grid(alpha=0.3)
     return ax
 
@@ -127,15 +131,20 @@ def plot_cost(ds: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         f"{outcome}: {cause}".replace("_", " ").removesuffix(": ") for outcome, cause in cells["cell"].values
     ]
     ax = style.axes_or_new(ax, (5.5, 1.2 + 0.3 * max(1, len(names))))
+    ax.set_xlabel("core-hours (h)")
+    if not names:
+        return style.empty(ax, _NOTHING_RAN)
     spent = cells["core_hours"].values
     looks = [LOOKS[outcome] for outcome, _ in cells["cell"].values]
     bars = ax.barh(range(len(names)), spent, color=[colour for colour, _ in looks])
-    labels = [f"{hours:.3g} h, {n}×" for hours, n in zip(spent, cells["attempts"].values, strict=True)]
+    labels = [
+        f"{hours:.3g} h, {n:,}×" if hours < _EXACT_BELOW else f"{hours:,.0f} h, {n:,}×"
+        for hours, n in zip(spent, cells["attempts"].values, strict=True)
+    ]
     ax.bar_label(bars, labels, padding=3, fontsize=style.SMALL)
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
-    ax.set_xlim(0, max(spent.max(initial=0.0) * 1.3, 1e-9))
-    ax.set_xlabel("core-hours (h)")
+    ax.set_xlim(0, spent.max() * 1.45 or 1.0)
     return ax
 
 

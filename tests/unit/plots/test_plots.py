@@ -36,6 +36,22 @@ def evaluate(params: Mapping[str, Any]) -> dict[str, Any]:
     return {"loss": loss, "size": 10 / params["n"], "m": np.full((4, 3), loss), "line": np.arange(5.0) * loss}
 
 
+def lean(params: Mapping[str, Any]) -> dict[str, Any]:
+    results = evaluate(params)
+    return {"loss": results["loss"]}
+
+
+TWO = {"loss": "minimize", "size": "maximize"}
+ALWAYS = [
+    plots.plot_convergence,
+    plots.plot_hypervolume,
+    plots.plot_parallel,
+    lambda ds: plots.plot_regret(ds, 0.0),
+    lambda ds: plots.plot_runtime(ds, "n"),
+]
+"""What needs no more than a trial."""
+
+
 @pytest.fixture(autouse=True)
 def pictures() -> Iterator[None]:
     with mpl.rc_context({"backend": "Agg"}):
@@ -50,9 +66,7 @@ def study(make_study: Callable[..., xr.Dataset]) -> xr.Dataset:
 
 @pytest.fixture
 def two(make_study: Callable[..., xr.Dataset]) -> xr.Dataset:
-    return make_study(
-        SPACE, evaluate, objectives={"loss": "minimize", "size": "maximize"}, constraints=("size > 0.2",)
-    )
+    return make_study(SPACE, evaluate, objectives=TWO, constraints=("size > 0.2",))
 
 
 def check(ax: Axes) -> None:
@@ -78,7 +92,8 @@ def check(ax: Axes) -> None:
 def words(ax: Axes) -> str:
     legend = ax.get_legend()
     found = [ax.get_xlabel(), ax.get_ylabel(), ax.get_title(), *(text.get_text() for text in ax.texts)]
-    return " | ".join([*found, *((text.get_text() for text in legend.get_texts()) if legend else ())])
+    texts = [*legend.get_texts(), legend.get_title()] if legend else []
+    return " | ".join([*found, *(text.get_text() for text in texts)])
 
 
 ONE = {
@@ -127,6 +142,15 @@ def test_a_picture_of_a_few_trials_cuts_nothing_off(name: str, make_study: Calla
     check(ONE[name][0](make_study(SPACE, evaluate, trials=14, workers=1), None))
 
 
+def test_pictures_of_three_trials_count_in_whole_numbers(make_study: Callable[..., xr.Dataset]) -> None:
+    ds = make_study(SPACE, evaluate, trials=3)
+    for draw in (*ALWAYS, plots.plot_staleness, plots.plot_timeline, plots.plot_utilisation, plots.plot_cost):
+        ax = draw(ds)
+        check(ax)
+        if ax.get_xlabel() == "trials that have ended":
+            assert all(float(tick).is_integer() for tick in ax.get_xticks())
+
+
 @pytest.mark.parametrize("name", sorted(ONE.keys() - {"convergence", "wall time", "regret"}))
 def test_a_study_of_several_objectives_has_the_other_pictures(name: str, two: xr.Dataset) -> None:
     check(ONE[name][0](two, None))
@@ -170,7 +194,37 @@ def test_the_best_array_stands_beside_the_median_on_one_scale(study: xr.Dataset)
     (ax,) = plots.plot_best_and_median(study, "line")
     check(ax)
     assert len(ax.lines) == 2
-    check(plots.plot_output(study, "m", int(study.trial[0])))
+
+
+def test_an_array_of_one_trial_shows_what_is_there(study: xr.Dataset) -> None:
+    done, failed = (int(study.trial[study.status.values == code][0]) for code in (0, 1))
+    ax = plots.plot_output(study, "m", done)
+    check(ax)
+    (image,) = ax.collections
+    np.testing.assert_allclose(np.asarray(image.get_array()), study.m.sel(trial=done))
+    (line,) = plots.plot_output(study, "line", done).lines
+    np.testing.assert_allclose(line.get_ydata(), study.line.sel(trial=done))
+    assert "no value here" in words(plots.plot_output(study, "m", failed))
+    with pytest.raises(StudyError, match="there are m, line"):
+        plots.plot_output(study, "loss", done)
+    with pytest.raises(StudyError, match="trial 50 has not ended"):
+        plots.plot_output(study, "m", 50)
+    with pytest.raises(StudyError, match="select some of it first"):
+        plots.plot_array(study.m)
+    with pytest.raises(StudyError, match="complex"):
+        plots.plot_array(study.m.sel(trial=done) * 1j)
+
+
+def test_an_array_of_both_signs_is_white_in_the_middle_and_grey_where_nothing_is() -> None:
+    array = xr.DataArray([[-1.0, 0.0, 3.0], [np.nan, 1.0, 2.0]], dims=("row", "column"), name="effect")
+    ax = plots.plot_array(array)
+    check(ax)
+    (image,) = ax.collections
+    assert image.get_clim() == (-3.0, 3.0)
+    assert min(image.cmap(0.5)[:3]) > 0.95
+    assert ax.get_facecolor()[:3] != (1.0, 1.0, 1.0)
+    (image,) = plots.plot_array(array.clip(min=0)).collections
+    assert image.get_clim() == (0.0, 3.0)
 
 
 def test_comparison_has_a_line_for_each_label(make_study: Callable[..., xr.Dataset]) -> None:
@@ -192,5 +246,53 @@ def test_a_timeline_of_many_workers_names_some_of_them(make_study: Callable[...,
 
 def test_a_study_without_trials_has_pictures_too(make_study: Callable[..., xr.Dataset]) -> None:
     ds = make_study(SPACE, evaluate, trials=0)
-    for draw in (plots.plot_convergence, plots.plot_timeline, plots.plot_utilisation, plots.plot_staleness):
+    for draw in (*ALWAYS, plots.plot_timeline, plots.plot_utilisation, plots.plot_staleness, plots.plot_cost):
+        ax = draw(ds)
+        check(ax)
+        assert "yet" in words(ax), draw
+        assert not [*ax.get_xticks(), *ax.get_yticks()], draw
+    check(plots.plot_pareto(make_study(SPACE, evaluate, "two", trials=0, objectives=TWO)))
+
+
+def test_a_study_of_failures_only_says_so(make_study: Callable[..., xr.Dataset]) -> None:
+    def fail(params: Mapping[str, Any]) -> dict[str, Any]:
+        raise ValueError("it failed")
+
+    ds = make_study(SPACE, fail, trials=12)
+    for draw in ALWAYS[:-1]:
+        ax = draw(ds)
+        check(ax)
+        assert "none of 12 trials has a valid result" in words(ax), draw
+    assert "failed" in words(plots.plot_runtime(ds, "n"))
+    assert "failed (12)" in words(plots.plot_timeline(ds))
+
+
+def test_pictures_of_thousands_of_trials_cut_nothing_off(make_study: Callable[..., xr.Dataset]) -> None:
+    ds = make_study(SPACE, lean, trials=2000, workers=100, loses=0.1)
+    for draw in (
+        *ALWAYS,
+        plots.plot_timeline,
+        plots.plot_utilisation,
+        plots.plot_staleness,
+        plots.plot_cost,
+        lambda ds: plots.plot_objective(ds, "x", "method"),
+    ):
         check(draw(ds))
+    assert plots.plot_parallel(ds).collections[0].get_array().size <= 200
+
+
+def test_the_best_line_is_of_a_trial_within_the_constraints(make_study: Callable[..., xr.Dataset]) -> None:
+    ds = make_study(
+        {"x": {"type": "real", "low": 0.0, "high": 1.0}},
+        lambda p: {"loss": p["x"]},
+        constraints=("loss > 0.4",),
+    )
+    (line,) = (line for line in plots.plot_parallel(ds).lines if line.get_label() == "best")
+    assert line.get_ydata()[0] == pytest.approx(min(x for x in ds.x.values if x > 0.4))
+
+
+def test_an_effect_far_below_the_scatter_looks_flat(study: xr.Dataset) -> None:
+    image = plots.plot_objective(study, "method", "n").collections[0]
+    low, high = image.get_clim()
+    scatter = np.ptp(np.nanquantile(study.loss, (0.1, 0.9)))
+    assert high - low >= 0.1 * scatter * (1 - 1e-9)
