@@ -188,7 +188,7 @@ class OutputConfig(Section):
 class OptimizerConfig(Section):
     """Which engine proposes points, and how."""
 
-    engine: EngineName = Field("skopt", description="What proposes points.")
+    engine: EngineName = Field("gp", description="What proposes points.")
     seed: int | None = Field(
         None, ge=0, lt=2**32, description="Same seed, same proposals; drawn and recorded when left out."
     )
@@ -200,7 +200,7 @@ class OptimizerConfig(Section):
     )
     options: dict[str, Any] = Field(
         default_factory=dict,
-        description="The engine's own settings, such as estimator, acquisition and pending of skopt;"
+        description="The engine's own settings, such as acquisition, pending and noise of gp;"
         " `asktell check` lists all of them when it meets one that the engine does not know.",
     )
 

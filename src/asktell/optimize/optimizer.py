@@ -54,7 +54,7 @@ class Optimizer:
         space: Space | Mapping[str, Parameter],
         objectives: Mapping[str, Direction] | None = None,
         *,
-        engine: str = "skopt",
+        engine: str = "gp",
         seed: int = 0,
         initial: int = 10,
         options: Mapping[str, Any] | None = None,
