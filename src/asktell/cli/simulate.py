@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from asktell.cli.output import echo_table, is_terminal
+from asktell.cli.output import echo_table, is_terminal, note
 from asktell.wording import duration, number
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-def _several(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+def _several(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    parts = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    if not parts:
+        raise click.BadParameter("name at least one")
+    return parts
 
 
-def _counts(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+def _counts(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
     try:
-        counts = tuple(map(int, _several(context, parameter, value)))
+        counts = tuple(dict.fromkeys(map(int, _several(context, parameter, value) or ())))
     except ValueError:
-        counts = ()
-    if not counts or min(counts) < 1:
+        counts = (0,)
+    if counts and min(counts) < 1:
         raise click.BadParameter("write numbers of 1 or more, as in 4,16,64")
-    return counts
+    return counts or None
 
 
 def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
@@ -34,44 +42,107 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
     if value is None:
         return None
     try:
-        return parse_duration(value)
+        seconds = parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+    if not seconds:
+        raise click.BadParameter(f"{value} is too short")
+    return seconds
 
 
-@click.command(context_settings={"show_default": True})
+def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number to reach")
+    return value
+
+
+def _in_a_folder(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and not value.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {value.parent}; make it first")
+    return value
+
+
+_file = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
 @click.argument("problem")
-@click.option("--engine", "engines", default="gp", callback=_several, help="Engines: gp,skopt,random.")
+@click.option(
+    "--engine", "engines", callback=_several, help="Engines: gp,skopt,random.  [default: the study's, or gp]"
+)
 @click.option(
     "--schedule",
     "schedules",
     default="async,batch",
+    show_default=True,
     callback=_several,
     help="Schedules: sequential,batch,async,hybrid:4.",
 )
-@click.option("--workers", default="16", callback=_counts, help="Numbers of workers: 4,16,64.")
-@click.option("--trials", default=100, type=click.IntRange(1), help="Trials of each study.")
-@click.option("--seeds", default=5, type=click.IntRange(1), help="Repetitions, each with a seed of its own.")
-@click.option("--initial", default=10, type=click.IntRange(1), help="Space-filling points at the beginning.")
+@click.option(
+    "--workers", callback=_counts, help="Numbers of workers: 4,16,64.  [default: the study's, or 16]"
+)
+@click.option(
+    "--trials", type=click.IntRange(1), help="Trials of each study.  [default: the study's, or 100]"
+)
+@click.option(
+    "--seeds",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Repetitions, each with a seed of its own.",
+)
+@click.option(
+    "--initial",
+    type=click.IntRange(1),
+    help="Space-filling points at the beginning.  [default: the study's, or 10]",
+)
 @click.option(
     "--runtime",
-    help="How long a trial takes: 20min, 'lognormal(20min, 15min)', 'uniform(5min, 30min)',"
-    " 'exponential(20min)', 'growing(PARAMETER, 1min, 30min)'; default: as the study's took, or 20min.",
+    help="How long a trial takes: 20min, 'lognormal(20min, 15min)' (mean and standard deviation),"
+    " 'uniform(5min, 30min)', 'exponential(20min)', 'growing(PARAMETER, 1min, 30min)'."
+    "  [default: as long as the study's took, or 20min]",
 )
-@click.option("--queue", default="0s", help="How long a job waits before it runs; a duration or a law.")
-@click.option("--walltime", "walltime_s", callback=_seconds, help="Jobs end after so long: 2h.")
+@click.option(
+    "--queue",
+    default="0s",
+    show_default=True,
+    help="How long a job waits in the queue; a duration, or a law as for --runtime.",
+)
+@click.option(
+    "--startup",
+    default="0s",
+    show_default=True,
+    help="How long a job has run before its worker is there; likewise.",
+)
+@click.option(
+    "--walltime", "walltime_s", callback=_seconds, help="Jobs end after so long: 2h.  [default: the study's]"
+)
 @click.option(
     "--crash-every", "crash_every_s", callback=_seconds, help="Mean time after which a job is lost: 12h."
 )
-@click.option("--failures", "failure_rate", default=0.0, type=click.FloatRange(0, 1), help="Share that fail.")
+@click.option(
+    "--failures",
+    "failure_rate",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    callback=_finite,
+    help="Share of evaluations that fail, besides those that fail where the study's did.",
+)
 @click.option("--charge", is_flag=True, help="Proposals take as long on the clock as they take here.")
 @click.option("--no-walltime-model", is_flag=True, help="Start trials whatever time their job has left.")
-@click.option("--target", type=float, help="Show the time until the regret is this low.")
-@click.option("--jobs", default=1, type=click.IntRange(1), help="Studies simulated at the same time.")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the dataset: out.nc.")
 @click.option(
-    "--plot", "picture", type=click.Path(path_type=Path, dir_okay=False), help="Write a plot: out.png."
+    "--target",
+    type=float,
+    callback=_finite,
+    help="Show the time until the regret is this low (several objectives: the hypervolume this high)."
+    "  [default: what all of them reach]",
 )
+@click.option(
+    "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Studies simulated at the same time."
+)
+@click.option("--output", type=_file, callback=_in_a_folder, help="Write the dataset: out.nc.")
+@click.option("--plot", "picture", type=_file, callback=_in_a_folder, help="Write a plot: out.png.")
 def simulate(
     problem: str,
     output: Path | None,
@@ -85,22 +156,32 @@ def simulate(
     """Compare schedules, engines and workers on a virtual clock.
 
     PROBLEM: a test function, a study file (a random function over its space stands in for its objective)
-    or a study's directory (a surrogate of its results does).
+    or a study's directory (a surrogate of its results does; trials take as long, and fail where, its own
+    did).
+
+    What does `async` gain over `batch` with 32 workers and tasks of 20 ± 15 minutes, and are 64 workers
+    worth it?
 
     \b
-    asktell simulate hartmann6 --workers 16 --schedule sequential,batch,hybrid:4,async
-    asktell simulate my.study --workers 32,64 --runtime 'lognormal(20min, 15min)' --charge --plot gain.png
+    asktell simulate hartmann6 --workers 32,64 --runtime 'lognormal(20min, 15min)' --plot gain.png
+
+    What would other schedules have made of a study that has run, with jobs of two hours?
+
+    \b
+    asktell simulate my.study --schedule async,hybrid:4,batch --queue 'exponential(10min)' --walltime 2h
     """
     from asktell.simulation.compare import Comparison, compare
-    from asktell.simulation.plot import plot
+    from asktell.simulation.plot import check_picture, plot
 
     wanted = Comparison(
         problem=problem,
         is_charged=charge,
         is_walltime_aware=not no_walltime_model,
-        crash_every_s=float("inf") if crash_every_s is None else crash_every_s,
+        crash_every_s=math.inf if crash_every_s is None else crash_every_s,
         **options,
     )
+    if picture is not None:
+        check_picture(picture)
 
     def tell(done: int, total: int) -> None:
         if is_terminal():
@@ -117,31 +198,65 @@ def simulate(
 
 
 def _echo_comparison(data: xr.Dataset, target: float | None) -> None:
-    from asktell.simulation.compare import time_to
-    from asktell.simulation.plot import lines
+    from asktell.simulation.targets import common_target, lines, quality, reached, verdicts
 
-    name = "regret" if "regret" in data else "hypervolume"
-    headers = [name, "whole study", "worker-hours", "utilisation", "lost", "CPU per proposal"]
-    is_timed = target is not None and name == "regret"
-    if is_timed:
-        headers.insert(1, f"to {name} {number(target or 0.0)}")
+    name = str(quality(data).name)
+    if target is None:
+        target = common_target(data)
+    goal = "" if target is None else f"to {name} {number(target)}"
+    headers = [
+        goal,
+        "worker-hours to it",
+        f"{name} at the end",
+        "whole study",
+        "worker-hours",
+        "utilisation",
+        "lost",
+        "failed",
+        "CPU per proposal",
+    ]
     rows = []
     for label, cell in lines(data):
-        median = cell.median("seed")
+        median = cell.drop_vars("reason").median("seed")
+        times = (
+            [] if target is None else [reached(cell, target, what).median() for what in ("ended", "spent")]
+        )
+        final = quality(cell)
         row = [
-            number(float((cell[name].min("step") if name == "regret" else cell[name].max("step")).median())),
+            *(_to_target(*map(float, times)) if times else ("", "")),
+            _short(float((final.min("step") if name == "regret" else final.max("step")).median())),
             duration(float(median["makespan"]) * 3600),
-            number(float(median["worker_hours"])),
+            _short(float(median["worker_hours"])),
             f"{float(median['utilisation']):.1%}",
-            number(float(median["lost"])),
+            *(number(float(median[what])) if data[what].any() else "" for what in ("lost", "failed")),
             f"{float(median['ask']) * 1e3:.1f} ms",
         ]
-        if is_timed:
-            reached = float(time_to(cell, target or 0.0).median())
-            row.insert(1, duration(reached * 3600) if reached < float("inf") else "not reached")
         rows.append((label, *row))
     click.echo(
         f"{data.attrs['problem']}: medians over {data.sizes['seed']} seeds, {data.sizes['step']} trials each,"
         f" which take {data.attrs['runtime']}"
     )
     echo_table(("", *headers), rows)
+    for label, cell in lines(data):
+        for reason in _early_ends(cell):
+            note(f"{label}: {reason}")
+    if target is not None:
+        click.echo("".join(f"\n{sentence}" for sentence in verdicts(data, target)))
+
+
+def _early_ends(cell: xr.Dataset) -> Iterator[str]:
+    """What kept studies of one combination from using their budget, or from finding anything."""
+    is_short = cell["ended"].isnull().any("step")
+    for reason, n in Counter(cell["reason"].values[is_short.values].tolist()).items():
+        yield f"{n} of {cell.sizes['seed']} studies ended early: {reason}"
+    is_vain = cell["failed"] == cell["ended"].count("step")
+    if is_vain.any():
+        yield f"{int(is_vain.sum())} of {cell.sizes['seed']} studies have no trial that completed"
+
+
+def _to_target(hours: float, spent: float) -> tuple[str, str]:
+    return ("not reached", "") if hours == math.inf else (duration(hours * 3600), _short(spent))
+
+
+def _short(value: float) -> str:
+    return "none" if math.isnan(value) else f"{value:.3g}"

@@ -54,6 +54,7 @@ class Fit:
     """A model of the first `version` attempts.
 
     low, high: distances of the interval's ends from the mean, in predicted standard deviations;
+    errors: those that were seen, likewise, each predicted without its own attempt;
     range: of what was seen, in logarithms, widened by its spread: no end of an interval lies outside
     unless the mean does.
     """
@@ -64,17 +65,27 @@ class Fit:
     spread: float
     low: float
     high: float
+    errors: Array
     range: tuple[float, float]
     short_s: float = math.inf
 
     def estimates(self, points: Sequence[Params]) -> list[Runtime]:
-        mean, std = np.full(len(points), self.mean), np.full(len(points), self.spread)
-        if self.surface is not None:
-            m, s = self.surface.predict(points)
-            mean, std = self.mean + self.spread * m, self.spread * s
+        mean, std = self._predict(points)
         low = np.maximum(mean - self.low * std, np.minimum(mean, self.range[0]))
         high = np.minimum(mean + self.high * std, np.maximum(mean, self.range[1]))
         return [Runtime(*row) for row in np.exp(np.stack([mean, low, high], axis=1)).tolist()]
+
+    def draw(self, params: Params, rng: np.random.Generator) -> float:
+        """A duration that a trial at this point may have, seconds: with one of the errors that were seen."""
+        mean, std = self._predict([params])
+        return math.exp(mean[0] + std[0] * rng.choice(self.errors))
+
+    def _predict(self, points: Sequence[Params]) -> tuple[Array, Array]:
+        """Mean and standard deviation of log-durations: (n,) each."""
+        if self.surface is None:
+            return np.full(len(points), self.mean), np.full(len(points), self.spread)
+        mean, std = self.surface.predict(points)
+        return self.mean + self.spread * mean, self.spread * std
 
 
 def fit(space: Space | None, attempts: Sequence[Attempt], version: int) -> Fit | None:
@@ -109,7 +120,7 @@ def _pooled(attempts: Sequence[Attempt], version: int) -> Fit:
     freedom = _PRIOR_WEIGHT + n - 1
     spread = math.sqrt(squares / freedom * (1 + 1 / n))
     width = float(stdtrit(freedom, 1 - TAIL))
-    return Fit(version, None, mean, spread, width, width, (-math.inf, math.inf))
+    return Fit(version, None, mean, spread, width, width, (t - mean) / spread, (-math.inf, math.inf))
 
 
 def _over_space(space: Space, attempts: Sequence[Attempt], version: int) -> Fit:
@@ -135,8 +146,9 @@ def _over_space(space: Space, attempts: Sequence[Attempt], version: int) -> Fit:
     freedom = max(len(z) - space.dims - 2.0, 2.0)
     scale = math.sqrt((_PRIOR_WEIGHT + float(z @ z)) / (_PRIOR_WEIGHT + freedom))
     width = scale * float(stdtrit(max(freedom, _PRIOR_WEIGHT), 1 - TAIL))
-    low, high = _ends(z) * math.sqrt(len(z) / freedom)
-    return Fit(version, surface, mean, spread, max(width, -low), max(width, high), seen)
+    z = z * math.sqrt(len(z) / freedom)
+    low, high = _ends(z)
+    return Fit(version, surface, mean, spread, max(width, -low), max(width, high), z, seen)
 
 
 def _kernel(space: Space, unit: Array, t: Array) -> Kernel:

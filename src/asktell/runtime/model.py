@@ -10,6 +10,8 @@ from asktell.space import Space
 from asktell.trial import Params
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from asktell.runtime.fit import Fit
 
 _SHORTEST_S = 1e-3
@@ -35,6 +37,10 @@ class RuntimeModel:
         """This point was cut off after so long."""
         self._append(Attempt(params, _log(at_least_s), is_cut=True))
 
+    def end(self) -> None:
+        """Look at all of the history: it goes no further."""
+        self.version = len(self._attempts)
+
     def _append(self, attempt: Attempt) -> None:
         self._attempts.append(attempt)
         n = len(self._attempts)
@@ -50,6 +56,17 @@ class RuntimeModel:
         """A quarter of the latest trials would be given no more than this (their `high_s`)."""
         found = self._fit()
         return found.short_s if found is not None else None
+
+    def draw(self, params: Params, rng: np.random.Generator) -> float | None:
+        """Seconds that a trial at this point may take, at random; None before any has finished."""
+        found = self._fit()
+        return found.draw(params, rng) if found is not None else None
+
+    @property
+    def sees_parameters(self) -> bool:
+        """Whether predictions depend on the point: enough trials were seen, and it says enough."""
+        found = self._fit()
+        return found is not None and found.surface is not None
 
     def _fit(self) -> Fit | None:
         if self._fitted is None or self._fitted.version != self.version:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from asktell.execute.protocol import ExecutorEvent, SlotJoined, SlotLeft, Task
+from asktell.errors import AsktellError
+from asktell.execute.protocol import ExecutorEvent, SlotLeft, Task
 from asktell.execute.virtual import VirtualExecutor
 from asktell.loop import Ledger, Loop
 from asktell.optimize.optimizer import Optimizer
@@ -25,19 +27,21 @@ from asktell.study import Budget, Rules, Schedule, StudyMachine
 from asktell.trial import Cause, Outcome, Status, Trial
 
 _TICK_S = 3600.0  # of virtual time: nothing but events moves a simulated study
-_NOISE, _RUNTIME, _QUEUE, _CRASH, _FAILURE = range(5)  # what a random number is for
+_NOISE, _RUNTIME, _QUEUE, _CRASH, _FAILURE, _STARTUP = range(6)  # what a random number is for
+_STILLBORN = 100  # jobs in a row that end before their worker is there: none ever will
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterModel:
     """The cluster that is simulated; each job holds one worker.
 
-    queue: how long a job waits before it runs; walltime_s: after which it is ended, None for never;
-    crash_every_s: mean time after which a job is lost for another reason; failure_rate: share of
-    evaluations that fail.
+    queue: how long a job waits before it runs; startup: how long it has run before its worker is there;
+    walltime_s: after which it is ended, None for never; crash_every_s: mean time after which a job is
+    lost for another reason; failure_rate: share of evaluations that fail.
     """
 
     queue: Law
+    startup: Law
     walltime_s: float | None = None
     crash_every_s: float = math.inf
     failure_rate: float = 0.0
@@ -55,6 +59,7 @@ class Cell:
     runtime: Law
     cluster: ClusterModel
     initial: int = 10
+    options: Mapping[str, Any] = field(default_factory=dict)
     is_charged: bool = False
     is_walltime_aware: bool = True
 
@@ -65,17 +70,21 @@ class Played:
 
     ended_s, regret: (n,) by terminal trials, in the order in which they ended; regret NaN where a trial
     failed or is not allowed; losses: (n, m) the objectives, NaN likewise.
-    busy_s: in which workers evaluated what was not lost; live_s: in which they were there;
-    ask_s: CPU seconds of all proposals.
+    spent_s: (n,) in which jobs had run by then, summed over them.
+    busy_s: in which workers evaluated what was not lost; live_s: in which jobs ran;
+    ask_s: CPU seconds of all proposals; reason: why the study ended.
     """
 
     ended_s: list[float] = field(default_factory=list)
     regret: list[float] = field(default_factory=list)
     losses: list[list[float]] = field(default_factory=list)
+    spent_s: list[float] = field(default_factory=list)
     busy_s: float = 0.0
     live_s: float = 0.0
     ask_s: float = 0.0
     n_lost: int = 0
+    n_failed: int = 0
+    reason: str = ""
 
     @property
     def makespan_s(self) -> float:
@@ -103,12 +112,13 @@ def play(cell: Cell) -> Played:
         engine=cell.engine,
         seed=cell.seed,
         initial=cell.initial,
+        options=cell.options,
         outcome_bounds=dict(function.bounds),
     )
     ledger = TimedLedger(study, optimizer, cluster if cell.is_charged else None)
     played = Played()
-    ledger.observers.append(Scribe(played, study, function))
-    Loop(ledger, cluster, tick_s=_TICK_S).run()
+    ledger.observers.append(Scribe(played, study, function, cluster.live_s))
+    played.reason = Loop(ledger, cluster, tick_s=_TICK_S).run().reason
     played.live_s, played.ask_s, played.n_lost = cluster.live_s(), ledger.ask_s, study.n_lost
     return played
 
@@ -134,10 +144,13 @@ class TimedLedger(Ledger):
 class Scribe:
     """An observer of the loop that writes down what the comparison is about."""
 
-    def __init__(self, played: Played, study: StudyMachine, function: TestFunction) -> None:
+    def __init__(
+        self, played: Played, study: StudyMachine, function: TestFunction, live_s: Callable[[], float]
+    ) -> None:
         self._played = played
         self._study = study
         self._function = function
+        self._live_s = live_s
 
     def on_event(self, event: ExecutorEvent, at: float) -> None:
         """Nothing: records say it all."""
@@ -154,6 +167,8 @@ class Scribe:
             low <= values[name] <= high for name, (low, high) in function.bounds.items()
         )
         played.ended_s.append(record.at)
+        played.spent_s.append(self._live_s())
+        played.n_failed += outcome.status is Status.FAILED
         played.busy_s += outcome.duration_s
         played.losses.append([values[name] if is_good else math.nan for name in function.objectives])
         regret = math.nan
@@ -171,7 +186,7 @@ class SimulatedCluster(VirtualExecutor):
         self._cell = cell
         self._width = cell.schedule.width
         self._n_jobs = 0
-        self._joined_at: dict[str, float] = {}
+        self._began_at: dict[str, float] = {}  # jobs that are queued, or run
         self._left_s = 0.0
 
     def start(self) -> None:
@@ -185,30 +200,41 @@ class SimulatedCluster(VirtualExecutor):
     def wait(self, timeout_s: float) -> Sequence[ExecutorEvent]:
         events = super().wait(timeout_s)
         for event in events:
-            match event:
-                case SlotJoined():
-                    self._joined_at[event.slot] = self._now
-                case SlotLeft():
-                    self._left_s += self._now - self._joined_at.pop(event.slot)
-                    if len(self._joined_at) < self.wanted:
-                        self._submit_job()
+            if isinstance(event, SlotLeft):
+                self._left_s += self._now - self._began_at.pop(event.slot)
+                if len(self._began_at) < self.wanted:
+                    self._submit_job()
         return events
 
     def live_s(self) -> float:
-        """Time for which slots were there, summed over them."""
-        return self._left_s + sum(self._now - at for at in self._joined_at.values())
+        """Time for which jobs have run, summed over them."""
+        return self._left_s + sum(max(0.0, self._now - at) for at in self._began_at.values())
 
     def _submit_job(self) -> None:
-        number, model = self._n_jobs, self._cell.cluster
-        self._n_jobs += 1
-        slot = f"job-{number}"
-        starts_at = self._now + model.queue.draw({}, self._rng(_QUEUE, number))
-        ends_at = None if model.walltime_s is None else starts_at + model.walltime_s
-        self.join(slot, starts_at, job=slot, ends_at=ends_at)
-        if math.isfinite(model.crash_every_s):
-            lives_s = float(self._rng(_CRASH, number).exponential(model.crash_every_s))
-            if ends_at is None or starts_at + lives_s < ends_at:
-                self.leave(slot, starts_at + lives_s, "the job crashed")
+        """Queue a job, and others after it until one lives to see its worker."""
+        model, at = self._cell.cluster, self._now
+        for _ in range(_STILLBORN):
+            number, slot = self._n_jobs, f"job-{self._n_jobs}"
+            self._n_jobs += 1
+            at += model.queue.draw({}, self._rng(_QUEUE, number))
+            joins_at = at + model.startup.draw({}, self._rng(_STARTUP, number))
+            ends_at = None if model.walltime_s is None else at + model.walltime_s
+            crashes_at = math.inf
+            if math.isfinite(model.crash_every_s):
+                crashes_at = at + float(self._rng(_CRASH, number).exponential(model.crash_every_s))
+            dies_at = min(crashes_at, math.inf if ends_at is None else ends_at)
+            if joins_at < dies_at:
+                self._began_at[slot] = at
+                self.join(slot, joins_at, job=slot, ends_at=ends_at)
+                if crashes_at == dies_at < math.inf:
+                    self.leave(slot, crashes_at, "the job crashed")
+                return
+            self._left_s += dies_at - at
+            at = dies_at
+        raise AsktellError(
+            f"{_STILLBORN} simulated jobs in a row ended before their worker was there; let them start up "
+            "faster, run for longer or crash less often"
+        )
 
     def _rng(self, purpose: int, *place: int) -> np.random.Generator:
         return np.random.default_rng([self._cell.seed, purpose, *place])

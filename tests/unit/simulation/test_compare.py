@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from click.testing import CliRunner
 
 from asktell.cli import main
 from asktell.errors import ConfigError
-from asktell.simulation.compare import Comparison, compare, schedule_of, time_to
-from asktell.simulation.plot import lines, plot
+from asktell.simulation.compare import Comparison, compare, schedule_of
+from asktell.simulation.plot import plot
+from asktell.simulation.targets import common_target, lines, reached, verdicts
 
 SMALL = Comparison(
     problem="branin",
@@ -33,15 +36,55 @@ def test_a_comparison_is_a_dataset_with_a_dimension_for_each_question() -> None:
 
 def test_parallel_cells_are_those_played_one_by_one() -> None:
     wanted = Comparison(problem="hartmann3", engines=("random",), workers=(2,), seeds=3, trials=6, jobs=2)
-    both = [compare(wanted), compare(Comparison(**{**_fields(wanted), "jobs": 1}))]
+    both = [compare(wanted), compare(replace(wanted, jobs=1))]
     np.testing.assert_array_equal(both[0]["regret"], both[1]["regret"])
 
 
 def test_the_time_to_a_target_is_that_of_the_first_trial_that_reaches_it() -> None:
     data = compare(SMALL)
     worst = float(data["regret"].isel(step=0).max())
-    np.testing.assert_array_equal(time_to(data, worst), data["ended"].isel(step=0))
-    assert np.isinf(time_to(data, -1.0)).all()
+    np.testing.assert_array_equal(reached(data, worst), data["ended"].isel(step=0))
+    np.testing.assert_array_equal(reached(data, worst, "spent"), data["spent"].isel(step=0))
+    assert np.isinf(reached(data, -1.0)).all()
+    target = common_target(data)
+    assert target is not None
+    assert np.isfinite(reached(data, target)).all()
+    assert target == pytest.approx(float(data["regret"].isel(step=-1).max()), rel=0.1)
+
+
+def test_verdicts_answer_what_a_schedule_and_more_workers_gain() -> None:
+    """By hand: 12 trials of 10 min, the seventh of which is the first at the target."""
+    steps = np.arange(1, 13)
+    regret = np.where(steps < 7, 1.0, 0.1)
+    hours = {
+        ("async", 2): np.ceil(steps / 2) / 6,
+        ("async", 4): np.ceil(steps / 4) / 6,
+        ("batch", 2): np.ceil(steps / 2) / 3,
+        ("batch", 4): np.full(12, np.nan),
+    }
+    shape = (1, 2, 2, 1, 12)
+    ended = np.array(list(hours.values())).reshape(shape)
+    axes = ("engine", "schedule", "workers", "seed", "step")
+    data = xr.Dataset(
+        {
+            "regret": (axes, np.where(np.isnan(ended), np.nan, regret)),
+            "ended": (axes, ended),
+            "spent": (axes, ended * np.array([2, 4])[:, None, None]),
+        },
+        {"engine": ["gp"], "schedule": ["async", "batch"], "workers": [2, 4], "seed": [0], "step": steps},
+    )
+    assert verdicts(data, 0.1) == [
+        "2 workers: async reaches regret 0.1 in 40 min; batch takes 2 × as long (2 × the worker-hours)",
+        "4 workers: async reaches regret 0.1 in 20 min; batch does not get there",
+        "async: to regret 0.1, 4 workers instead of 2 take 0.5 × as long (the same worker-hours)",
+        "batch: to regret 0.1, 4 workers instead of 2 do not get there",
+    ]
+
+
+def test_sequential_has_one_worker_however_many_the_others_have() -> None:
+    wanted = replace(SMALL, engines=("sobol",), schedules=("sequential", "async"), seeds=1)
+    labels = [label for label, _ in lines(compare(wanted))]
+    assert labels == ["sequential", "async, 2 workers", "async, 4 workers"]
 
 
 def test_hypervolume_stands_for_regret_where_there_are_several_objectives() -> None:
@@ -86,7 +129,3 @@ def test_the_command_answers_with_a_table_and_a_file(tmp_path: Path) -> None:
     wrong = CliRunner().invoke(main, ["simulate", "brannin"])
     assert wrong.exit_code == 2
     assert "did you mean 'branin'" in wrong.output
-
-
-def _fields(wanted: Comparison) -> dict[str, object]:
-    return {name: getattr(wanted, name) for name in Comparison.__slots__}

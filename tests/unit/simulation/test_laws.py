@@ -18,6 +18,7 @@ SPACE = Space({"width": Real(0.0, 10.0)})
         ("uniform(5min, 30min)", 1050, 1500 / 12**0.5),
         ("exponential(20min)", 1200, 1200),
         ("lognormal(20min, 15min)", 1200, 900),
+        ("lognormal(20min, 0s)", 1200, 0),
     ],
 )
 def test_a_law_draws_with_its_mean_and_deviation(text: str, mean_s: float, deviation_s: float) -> None:
@@ -40,6 +41,7 @@ def test_a_runtime_grows_with_its_parameter() -> None:
         ("uniform(3min)", "1 arguments, not 2"),
         ("lognormal(20min, often)", "'often'"),
         ("exponential(0s)", "too short"),
+        ("0s", "too short"),
         ("growing(height, 1s, 2s)", "no parameter 'height'"),
     ],
 )

@@ -8,13 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asktell.simulation.functions import FUNCTIONS
+from asktell.errors import AsktellError
+from asktell.simulation.functions import FUNCTIONS, TestFunction
 from asktell.simulation.laws import parse_law
 from asktell.simulation.play import Cell, ClusterModel, play
+from asktell.space import Integer, Space
 from asktell.study import Schedule, ScheduleKind
 
 BRANIN = FUNCTIONS["branin"]
-NOW = ClusterModel(parse_law("0s", BRANIN.space))
+AT_ONCE = parse_law("0s", BRANIN.space, may_be_zero=True)
+NOW = ClusterModel(AT_ONCE, AT_ONCE)
 
 
 def cell(schedule: Schedule, runtime: str = "10min", trials: int = 24) -> Cell:
@@ -56,11 +59,32 @@ def test_jobs_that_end_are_replaced_after_a_wait_and_the_model_avoids_losses() -
     assert aware.live_s < blind.live_s
 
 
+def test_a_start_up_takes_from_the_walltime_and_is_paid_for() -> None:
+    """Jobs of 60 min, 25 of them to start up: one trial of 20 min each; what is left fits none."""
+    cluster = replace(NOW, walltime_s=3600.0, startup=parse_law("25min", BRANIN.space))
+    timed = replace(cell(Schedule(ScheduleKind.SEQUENTIAL, 1), "20min", 6), cluster=cluster)
+    played = play(timed)
+    assert played.ended_s[0] == pytest.approx(45 * 60)
+    assert played.spent_s[0] == pytest.approx(45 * 60)
+    assert played.busy_s == pytest.approx(6 * 1200)
+    assert played.live_s == pytest.approx(6 * 45 * 60)
+    with pytest.raises(AsktellError, match="start up"):
+        play(replace(timed, cluster=replace(cluster, startup=parse_law("2h", BRANIN.space))))
+
+
+def test_a_space_of_few_points_ends_the_study_with_a_reason() -> None:
+    small = TestFunction("small", Space({"n": Integer(1, 5)}), lambda params, rng: {"loss": 1.0}, 1.0)
+    played = play(replace(cell(Schedule(ScheduleKind.ASYNC, 2)), function=small))
+    assert played.regret == [0.0] * 5
+    assert "every point of the space was proposed" in played.reason
+
+
 def test_failures_and_crashes_end_no_study_early() -> None:
     cluster = replace(NOW, crash_every_s=3600.0, failure_rate=0.2)
     played = play(replace(cell(Schedule(ScheduleKind.ASYNC, 4), "20min", 60), cluster=cluster))
     failed = sum(math.isnan(value) for value in played.regret)
     assert len(played.ended_s) == 60
+    assert played.n_failed == failed
     assert 3 <= failed <= 25
     assert played.n_lost > 0
 
