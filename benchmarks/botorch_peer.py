@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from asktell.optimize.design import design_point
@@ -50,7 +51,7 @@ class BoTorch:
 
     def ask(self) -> tuple[int, Params]:
         if len(self._values) < 2:
-            params = design_point(self._function.space, self._seed, len(self._points))
+            params: Params = design_point(self._function.space, self._seed, len(self._points))
         else:
             params = self._decoded(self._candidate())
         return self.begin(params), params
@@ -117,9 +118,9 @@ class BoTorch:
         """Each is negative where its bound holds."""
         for output, (low, high) in enumerate(self._function.bounds.values(), start=1):
             if math.isfinite(low):
-                yield lambda samples, output=output, low=low: low - samples[..., output]
+                yield partial(_excess, output=output, sign=-1.0, bound=-low)
             if math.isfinite(high):
-                yield lambda samples, output=output, high=high: samples[..., output] - high
+                yield partial(_excess, output=output, sign=1.0, bound=high)
 
     def _encoded(self, numbers: list[int]) -> Any:
         return self._tensor(
@@ -142,9 +143,13 @@ class BoTorch:
                     point[name] = parameter.choices[round(value)]
                 case Integer():
                     point[name] = round(value)
-                case _:
+                case Real():
                     point[name] = min(max(value, parameter.low), parameter.high)
         return point
 
     def _tensor(self, rows: Any) -> Any:
         return self._torch.tensor(rows, dtype=self._torch.float64)
+
+
+def _excess(samples: Any, output: int, sign: float, bound: float) -> Any:
+    return sign * samples[..., output] - bound

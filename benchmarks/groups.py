@@ -58,14 +58,13 @@ def mango(function: TestFunction, seed: int, first: Sequence[Params], size: int,
             case Categorical():
                 space[name] = list(parameter.choices)
 
-    @scheduler.custom(n_jobs=size)
     def objective(batch: Sequence[Params]) -> tuple[list[Params], list[float]]:
         values = evaluate([native(function.space, params) for params in batch])
         told = [(params, found["loss"]) for params, found in zip(batch, values, strict=True) if found]
         return [params for params, _ in told], [loss for _, loss in told]
 
     settings = {"initial_custom": [dict(p) for p in first], "num_iteration": 10**6, "log_progress": False}
-    Tuner(space, objective, settings).minimize()
+    Tuner(space, scheduler.custom(n_jobs=size)(objective), settings).minimize()
 
 
 GROUPED: Mapping[str, tuple[str, Grouped]] = {

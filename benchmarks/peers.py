@@ -11,6 +11,7 @@ import math
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -298,22 +299,22 @@ class DeepHyper:
 
 
 PEERS: Mapping[str, tuple[str, Callable[[TestFunction, int, int], Peer]]] = {
-    "gp": ("asktell", lambda *a: Asktell(*a, "gp")),
-    "gp-believer": ("asktell", lambda *a: Asktell(*a, "gp", pending="believer")),
-    "gp-no-pending": ("asktell", lambda *a: Asktell(*a, "gp", pending="none")),
-    "gp-ucb": ("asktell", lambda *a: Asktell(*a, "gp", acquisition="ucb")),
-    "gp-random-ucb": ("asktell", lambda *a: Asktell(*a, "gp", acquisition="random_ucb")),
-    "gp-gibbon": ("asktell", lambda *a: Asktell(*a, "gp", acquisition="gibbon")),
-    "gp-thompson": ("asktell", lambda *a: Asktell(*a, "gp", acquisition="thompson")),
-    "skopt-engine": ("asktell", lambda *a: Asktell(*a, "skopt")),
-    "sobol": ("asktell", lambda *a: Asktell(*a, "sobol")),
-    "optuna-tpe": ("optuna", lambda *a: Optuna(*a, "tpe")),
-    "optuna-gp": ("optuna+torch", lambda *a: Optuna(*a, "gp")),
-    "skopt-gp": ("skopt", lambda *a: ScikitOptimize(*a, "GP")),
-    "skopt-et": ("skopt", lambda *a: ScikitOptimize(*a, "ET")),
+    "gp": ("asktell", partial(Asktell, engine="gp")),
+    "gp-believer": ("asktell", partial(Asktell, engine="gp", pending="believer")),
+    "gp-no-pending": ("asktell", partial(Asktell, engine="gp", pending="none")),
+    "gp-ucb": ("asktell", partial(Asktell, engine="gp", acquisition="ucb")),
+    "gp-random-ucb": ("asktell", partial(Asktell, engine="gp", acquisition="random_ucb")),
+    "gp-gibbon": ("asktell", partial(Asktell, engine="gp", acquisition="gibbon")),
+    "gp-thompson": ("asktell", partial(Asktell, engine="gp", acquisition="thompson")),
+    "skopt-engine": ("asktell", partial(Asktell, engine="skopt")),
+    "sobol": ("asktell", partial(Asktell, engine="sobol")),
+    "optuna-tpe": ("optuna", partial(Optuna, sampler="tpe")),
+    "optuna-gp": ("optuna+torch", partial(Optuna, sampler="gp")),
+    "skopt-gp": ("skopt", partial(ScikitOptimize, estimator="GP")),
+    "skopt-et": ("skopt", partial(ScikitOptimize, estimator="ET")),
     "botorch": ("botorch", BoTorch),
-    "smac-rf": ("smac", lambda *a: Smac(*a, "HyperparameterOptimizationFacade")),
-    "smac-gp": ("smac", lambda *a: Smac(*a, "BlackBoxFacade")),
+    "smac-rf": ("smac", partial(Smac, facade="HyperparameterOptimizationFacade")),
+    "smac-gp": ("smac", partial(Smac, facade="BlackBoxFacade")),
     "deephyper": ("deephyper", DeepHyper),
 }
 """Name -> the modules that it needs, joined by +, and how it is made of (function, seed, initial points)."""

@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from groups import GROUPED
@@ -34,6 +34,9 @@ from threadpoolctl import threadpool_limits
 from asktell.optimize.design import design_point
 from asktell.simulation.functions import FUNCTIONS, TestFunction
 from asktell.trial import Params
+
+if TYPE_CHECKING:
+    from matplotlib.lines import Line2D
 
 RESULTS = Path(__file__).parent / "results" / "regret.jsonl"
 INITIAL = 10
@@ -152,12 +155,14 @@ def table(args: argparse.Namespace) -> None:
     for workers in args.workers:
         engines = [e for e in args.engines if any(key[0] == e and key[2] == workers for key in cells)]
         most = max((sum(k[:3] == (e, f, workers) for k in cells) for e in engines for f in SINGLE), default=0)
-        print(f"\n| {workers} workers | " + " | ".join(engines) + " |")
+        print(f"\n| {workers} worker{'s' * (workers > 1)} | " + " | ".join(engines) + " |")
         print("| --- " * (len(engines) + 1) + "|")
         for name in SINGLE:
             finals = {e: _finals(cells, e, name, workers) for e in engines}
             medians = {e: float(np.median(values)) for e, values in finals.items() if values}
-            lowest = min(medians.values(), default=math.nan)
+            if not medians:
+                continue
+            lowest = min(medians.values())
             shown = []
             for engine in engines:
                 if engine not in medians:
@@ -179,7 +184,10 @@ def _finals(cells: Mapping[Any, dict[str, Any]], engine: str, name: str, workers
 
 
 def plot(args: argparse.Namespace) -> None:
-    """Median regret against evaluations, a panel for each function, the first number of workers given."""
+    """Median regret against evaluations, a panel for each function, the first number of workers given.
+
+    In brackets: the fewest seeds that an engine has on any function.
+    """
     from matplotlib.figure import Figure
 
     from asktell.plots.style import line_style
@@ -187,13 +195,17 @@ def plot(args: argparse.Namespace) -> None:
     cells, workers = stored(RESULTS), args.workers[0]
     figure = Figure(figsize=(15, 9), layout="constrained")
     panels = figure.subplots(3, math.ceil(len(SINGLE) / 3)).ravel()
-    engines = [e for e in args.engines if any(key[0] == e for key in cells)]
+    engines = [e for e in args.engines if any(key[0] == e and key[2] == workers for key in cells)]
+    seeds: dict[str, int] = {}
+    lines: dict[str, Line2D] = {}
     for panel, name in zip(panels, SINGLE, strict=False):
         for index, engine in enumerate(engines):
             rows = [line["regret"] for key, line in cells.items() if key[:3] == (engine, name, workers)]
             if rows:
                 median = np.median(np.array(rows, dtype=float), axis=0)
-                panel.plot(np.arange(1, len(median) + 1), median, label=engine, **line_style(index))
+                seeds[engine] = min(len(rows), seeds.get(engine, len(rows)))
+                evaluations = np.arange(1, len(median) + 1)
+                (lines[engine],) = panel.plot(evaluations, median, **line_style(index))
         panel.set_yscale("log")
         panel.set_title(name, fontsize=10)
         panel.grid(alpha=0.3)
@@ -201,7 +213,8 @@ def plot(args: argparse.Namespace) -> None:
         panel.set_axis_off()
     figure.supxlabel("evaluations told")
     figure.supylabel(f"regret of the best so far, {workers} workers, median")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
+    labels = [f"{engine} ({seeds[engine]})" for engine in lines]
+    figure.legend(lines.values(), labels, loc="outside right center", title="engine (seeds)")
     figure.savefig(args.files[0], dpi=120)
 
 
