@@ -8,20 +8,29 @@ from pathlib import Path
 
 import psutil
 
+from asktell.journal import replay_driver, segments
+from asktell.records import Ended
+
 OBJECTIVES = Path(__file__).parents[1] / "objectives"
 
 RUN = "import sys, asktell; sys.exit(0 if asktell.Study(sys.argv[1]).run().done else 3)"
 
 
 def write_study(
-    folder: Path, *, trials: int, engine: str = "random", workers: int = 2, more: str = ""
+    folder: Path,
+    *,
+    trials: int,
+    engine: str = "random",
+    workers: int = 2,
+    more: str = "",
+    call: str = "evaluate",
 ) -> Path:
-    """A study file for the objective `quick`."""
+    """A study file for the objective `quick`, or another function of its file."""
     path = folder / "study.yaml"
     path.write_text(
         f"""\
 name: quick
-evaluate: {{call: "quick.py:evaluate", folder: "{OBJECTIVES}", timeout: 60s}}
+evaluate: {{call: "quick.py:{call}", folder: "{OBJECTIVES}", timeout: 60s}}
 space:
   x: {{type: real, low: 0, high: 1}}
   y: {{type: real, low: 0, high: 1}}
@@ -41,6 +50,18 @@ def start(directory: Path) -> subprocess.Popen[bytes]:
     log = (directory / "logs" / "test.log").open("ab")
     with log:
         return subprocess.Popen([sys.executable, "-c", RUN, str(directory)], stdout=log, stderr=log)
+
+
+def run_to_the_end(directory: Path) -> None:
+    process = start(directory)
+    assert process.wait(timeout=240) == 0, (directory / "logs" / "test.log").read_text()
+
+
+def n_ended(directory: Path) -> int:
+    """Trials that have come to their end, as the drivers' journals say."""
+    if not segments(directory / "journal", "driver"):
+        return 0
+    return sum(isinstance(record, Ended) for record in replay_driver(directory / "journal"))
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> list[int]:

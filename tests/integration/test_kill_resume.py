@@ -41,17 +41,6 @@ print(reads, rows)
 """
 
 
-def _terminal(directory: Path) -> int:
-    if not segments(directory / "journal", "driver"):
-        return 0
-    return sum(isinstance(record, Ended) for record in replay_driver(directory / "journal"))
-
-
-def _run_to_the_end(directory: Path) -> None:
-    process = studies.start(directory)
-    assert process.wait(timeout=240) == 0, (directory / "logs" / "test.log").read_text()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_twenty_kills_in_a_study_of_200_trials(tmp_path: Path) -> None:
@@ -66,16 +55,16 @@ def test_twenty_kills_in_a_study_of_200_trials(tmp_path: Path) -> None:
     rng = random.Random(1)
     pids: set[int] = set()
     for _ in range(20):
-        before = _terminal(directory)
+        before = studies.n_ended(directory)
         process = studies.start(directory)
         # Some kills hit the start-up, most the middle of the work.
         wanted = before + rng.choice([0, 1, 3, 6])
         until = time.monotonic() + 60
-        while process.poll() is None and _terminal(directory) < wanted and time.monotonic() < until:
+        while process.poll() is None and studies.n_ended(directory) < wanted and time.monotonic() < until:
             time.sleep(0.05)
         time.sleep(rng.uniform(0, 0.5))
         pids.update(studies.kill_tree(process))
-    _run_to_the_end(directory)
+    studies.run_to_the_end(directory)
     enough.touch()
     out, err = reader.communicate(timeout=60)
     assert reader.returncode == 0, err
@@ -114,14 +103,14 @@ def test_a_study_killed_three_times_proposes_what_an_unbroken_one_does(engine: s
     file = studies.write_study(tmp_path, trials=14, engine=engine, workers=1, more="schedule: sequential")
     whole = asktell.Study.create(file, tmp_path / "whole").path
     broken = asktell.Study.create(file, tmp_path / "broken").path
-    _run_to_the_end(whole)
+    studies.run_to_the_end(whole)
     for wanted in (2, 6, 10):
         process = studies.start(broken)
-        while process.poll() is None and _terminal(broken) < wanted:
+        while process.poll() is None and studies.n_ended(broken) < wanted:
             time.sleep(0.02)
         studies.kill_tree(process)
-    assert _terminal(broken) < 14
-    _run_to_the_end(broken)
+    assert studies.n_ended(broken) < 14
+    studies.run_to_the_end(broken)
     assert _proposals(broken) == _proposals(whole)
 
 
