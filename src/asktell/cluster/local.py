@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dask.config
@@ -59,7 +60,8 @@ class LocalPool:
             settings["distributed.scheduler.http.routes"] = []
         with dask.config.set(settings):
             try:
-                self._cluster = self._start()
+                with _interrupts_blocked():
+                    self._cluster = self._start()
             except RuntimeError as error:
                 raise ExecutorError(
                     f"the local dask cluster did not start ({error}); in a script, put what runs a study "
@@ -163,3 +165,18 @@ class IgnoreInterrupts(WorkerPlugin):
 
     def setup(self, worker: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # see `_interrupts_blocked`
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """No interrupt in this thread; nor, for good, in those that it starts and in their processes.
+
+    dask's event loop is such a thread, and the parent of every worker: one that is starting, and has not
+    loaded `IgnoreInterrupts` yet, would die of a Ctrl-C. The driver hears it when the block is over.
+    """
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)

@@ -18,6 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
@@ -189,9 +190,16 @@ class DaskExecutor:
         self._queue.put(Woken(reason))
 
     def close(self, *, hand_over: bool = False) -> None:
+        """Let go of everything. An interrupt ends the waiting for that, and not the closing itself."""
         if self._is_closed:
             return
         self._is_closed = True
+        closing = ThreadPoolExecutor(1, "asktell-closing")
+        done = closing.submit(self._close, hand_over=hand_over)
+        closing.shutdown(wait=False)
+        done.result()
+
+    def _close(self, *, hand_over: bool) -> None:
         if not hand_over:  # a released task that is running would be lost to whoever comes next
             for _, _, future in self._tasks.values():
                 future.release()
