@@ -10,22 +10,23 @@ import html
 from collections.abc import Sequence
 
 _LINE = "1px solid rgba(128, 128, 128, 0.35)"
-_CARD = f"border:{_LINE};border-radius:4px;padding:0.5em 0.9em;max-width:60em;line-height:1.45;"
+_CARD = f"border:{_LINE};border-radius:4px;padding:0.5em 0.9em;max-width:60em;line-height:1.45;overflow-x:auto;"
 _TABLE = "border-collapse:collapse;border:none;margin:0;color:inherit;background:none;"
 _CELL = (
     "border:none;padding:0.1em 1.2em 0.1em 0;text-align:left;vertical-align:top;background:none;"
-    "white-space:pre-line;overflow-wrap:anywhere;"
+    "white-space:pre-line;overflow-wrap:break-word;"
 )
-_HEAD = f"{_CELL}font-weight:600;border-bottom:{_LINE};"
-_LABEL = f"{_CELL}opacity:0.65;white-space:nowrap;"
+_HEAD = f"{_CELL}font-weight:600;border-bottom:{_LINE};white-space:nowrap;"
+_FAINT = "opacity:0.65;"
+_LABEL = f"{_CELL}{_FAINT}white-space:nowrap;"
 _TRACK = "height:4px;margin:0.4em 0;background:rgba(128, 128, 128, 0.25);border-radius:2px;"
 _FILL = "height:4px;background:#0072b2;border-radius:2px;"
 
 
 def card(title: str, kind: str, *parts: str) -> str:
     """A frame with a heading. kind: what it is ('study'); parts: HTML."""
-    heading = f"<div><strong>{html.escape(title)}</strong> <span style='opacity:0.65'>{html.escape(kind)}</span></div>"
-    return f"<div style='{_CARD}'>{heading}{''.join(parts)}</div>"
+    heading = f"<strong>{html.escape(title)}</strong> <span style='{_FAINT}'>{html.escape(kind)}</span>"
+    return f"<div style='{_CARD}'><div>{heading}</div>{''.join(parts)}</div>"
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:

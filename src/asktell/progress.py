@@ -12,9 +12,10 @@ from pathlib import Path
 
 from asktell.directory import write_json
 from asktell.execute.protocol import ExecutorEvent, MetricsLogged, SlotJoined, SlotLeft, TaskEnded
+from asktell.html import card
 from asktell.records import Closed, Ended, Lost, Record, Retried, StopRequested
 from asktell.study import StudyMachine
-from asktell.trial import Status, Value
+from asktell.trial import Status, Value, point
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,9 @@ class Incumbent:
     number: int
     params: Mapping[str, Value]
     values: Mapping[str, float]
+
+    def _repr_html_(self) -> str:
+        return card(f"trial {self.number}", "the best so far", point({**self.values, **self.params}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from asktell.errors import ConfigError, Problem, StudyError, TrialError
 from asktell.execute.protocol import Executor, MetricsLogged
 from asktell.executors import make_executor
 from asktell.loop import Loop
+from asktell.notebook import default_display, study_card
 from asktell.overview import read_study
 from asktell.progress import Incumbent, Progress, Snapshot, incumbent
 from asktell.records import Closed, Ended, Enqueued, Record
@@ -69,7 +70,7 @@ class Study:
         self,
         *,
         trials: int | None = None,
-        display: Display = lambda *_: None,
+        display: Display | None = None,
         executor: Callable[[Session], Executor] = make_executor,
         accept_code: bool = False,
         hand_over_at: float | None = None,
@@ -77,7 +78,8 @@ class Study:
     ) -> Closed:
         """Run, or resume, until the budget is used or the study is stopped.
 
-        trials: a new total for the budget; display: called with the state of things and the news.
+        trials: a new total for the budget; display: called with the state of things and the news; by
+        default a notebook shows them, and an interrupt of its kernel stops the study as Ctrl-C does.
         on_hand_over: called when this driver shall leave the study to its successor, at SIGUSR1 or at
         `hand_over_at` (Unix seconds); returns what came of it. Workers in batch jobs finish what they run.
         """
@@ -85,6 +87,7 @@ class Study:
         if trials is not None:
             budget = self.config.budget.model_copy(update={"trials": trials})
             self.configure(self.config.model_copy(update={"budget": budget}))
+        display = display or default_display(tuple(self.config.objectives))
         can_hand_over = on_hand_over is not None
         with listening(hand_over_at=hand_over_at, hand_over_on_signal=can_hand_over) as stopping:
             closed = self._run(stopping, display, executor, on_hand_over, accept_code=accept_code)
@@ -113,6 +116,7 @@ class Study:
                 display=display,
             )
             session.ledger.observers.append(progress)
+            progress.on_tick(runner.now())  # before the workers start, which may take a while
             return Loop(session.ledger, runner, on_hand_over).run()
         finally:
             session.close()
@@ -210,6 +214,9 @@ class Study:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _repr_html_(self) -> str:
+        return study_card(read_study(self.path).snapshot(time.time()), [("directory", str(self.path))])
 
     def _end(self, number: int, outcome: Outcome) -> None:
         self._hold().ledger.commit([Ended(number, 0, outcome, time.time())])

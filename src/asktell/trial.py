@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from asktell.html import card, facts
+from asktell.wording import count, number
+
 Value = float | int | str | bool
 Params = Mapping[str, Value]
 """Native values by parameter name; a parameter that its `when` makes inactive is absent."""
@@ -95,6 +98,16 @@ class Trial:
     asked_at: float = 0.0
     ask_s: float = 0.0  # wall time that the proposal took (a joint group's, shared equally)
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        by = f"{self.origin}, by engine {self.engine}" if self.engine else str(self.origin)
+        knowing = f"{by}; {count(self.told, 'result')} known, {len(self.pending)} pending"
+        return card(f"trial {self.number}", knowing, point(self.params))
+
+
+def point(values: Mapping[str, Value]) -> str:
+    """Values by name, as HTML."""
+    return facts([(name, number(value)) for name, value in values.items()])
 
 
 @dataclass(frozen=True, slots=True)

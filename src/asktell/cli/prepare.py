@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from asktell.cli.rehearsal import Rehearsal
     from asktell.config import BudgetConfig, ClusterConfig, EvaluateConfig, StudyConfig
     from asktell.preflight import Report
-    from asktell.space import Parameter, Space
 
 
 @click.command()
@@ -86,13 +85,14 @@ def check(
     from asktell.cli.rehearsal import rehearse
     from asktell.config import load, resolved
     from asktell.session import optimizer_of, width_of
+    from asktell.space.table import HEADERS, rows
 
     config = load(file, all_overrides(overrides), site=site)
     optimizer = optimizer_of(resolved(config))  # what the engine refuses is refused here
     script = _job_script(config)
     slots = width_of(config)
     if not as_json:
-        _echo_space(optimizer.space)
+        echo_table(HEADERS, rows(optimizer.space.parameters))
         click.echo()
         echo_facts(_facts(config, slots))
     rehearsal = rehearse(config, optimizer.ask()) if one else None
@@ -140,27 +140,6 @@ def _job_script(config: StudyConfig) -> str:
     from asktell.cluster.scripts import job_script
 
     return job_script(config, Path(f"{config.name}.study"))
-
-
-def _echo_space(space: Space) -> None:
-    headers = ("parameter", "type", "values", "scale", "when", "units", "description")
-    echo_table(headers, [_parameter_row(name, item) for name, item in space.parameters.items()])
-
-
-def _parameter_row(name: str, parameter: Parameter) -> tuple[str, ...]:
-    found: dict[str, Any] = parameter.specification()
-    if "low" in found:
-        values = f"{number(found['low'])} to {number(found['high'])}"
-    elif "choices" in found:
-        values = ", ".join(map(number, found["choices"]))
-    else:
-        values = number(found.get("value", "true, false"))
-    when = " and ".join(
-        f"{parent} is {' or '.join(map(number, options))}"
-        for parent, options in found.get("when", {}).items()
-    )
-    scale = "log" if found.get("log") else ""
-    return name, str(found["type"]), values, scale, when, parameter.units, parameter.description
 
 
 def _facts(config: StudyConfig, slots: int) -> list[tuple[str, str]]:

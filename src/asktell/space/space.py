@@ -20,8 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from asktell.errors import ExpressionError, SpaceError
 from asktell.expression import Expression
+from asktell.html import card, facts, table
 from asktell.space.conditions import Conditions, suggestion
 from asktell.space.parameters import KINDS, Choice, Constant, Parameter, Unit
+from asktell.space.table import HEADERS, rows
 from asktell.trial import Params, Value
 
 INACTIVE = 0.5
@@ -224,6 +226,10 @@ class Space:
 
     def __repr__(self) -> str:
         return f"Space({dict(self.parameters)!r}, {list(self.constraints)!r})"
+
+    def _repr_html_(self) -> str:
+        constraints = facts([("constraints", "\n".join(self.constraints))])
+        return card("space", f"of {self.dims} dimensions", table(HEADERS, rows(self.parameters)), constraints)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Space) and self._key == other._key
