@@ -59,4 +59,4 @@ def drafted(path: Path) -> Iterator[StudyDirectory]:
 
 
 def _already_there(path: Path) -> StudyError:
-    return StudyError(f"{path} exists already; go on with `asktell resume {path}`, or choose another --dir")
+    return StudyError(f"{path} exists already; go on with `asktell resume {path}`, or choose another directory")

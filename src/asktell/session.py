@@ -31,8 +31,12 @@ def width_of(config: StudyConfig) -> int:
     """W: slots as configured; by default what the jobs hold, or this machine's cores allow."""
     if config.cluster.width is not None:
         return config.cluster.width
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // config.cluster.cpus_per_trial)
+    return max(1, cores() // config.cluster.cpus_per_trial)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rules_of(config: StudyConfig) -> Rules:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import asktell
-from asktell.cli import archive, drive, feed, look, prepare, report, simulate, standing, submit, watch
+from asktell.cli import archive, drive, feed, look, prepare, report, retell, simulate, standing, submit, watch
 from asktell.cli.group import Group
 
 
@@ -45,6 +45,7 @@ for command in (
     feed.enqueue,
     feed.add,
     feed.rerun,
+    retell.retell,
     report.report,
     archive.export,
     archive.consolidate,

@@ -67,11 +67,11 @@ def load_from(target: str, folder: str) -> Function:
         os.chdir(previous)
 
 
-def load(target: str, folder: Path) -> Function:
+def load(target: str, folder: Path, key: str = "evaluate.call") -> Function:
     """The function that 'objective.py:evaluate' or 'package.module:function' names.
 
-    The study's folder comes first on `sys.path`. Raises ConfigError when there is no such function, and
-    whatever the import raises.
+    The study's folder comes first on `sys.path`. Raises ConfigError, which names `key`, when there is no
+    such function, and whatever the import raises.
     """
     place, _, name = target.rpartition(":")
     if str(folder) not in sys.path:
@@ -84,7 +84,7 @@ def load(target: str, folder: Path) -> Function:
         known = ", ".join(
             key for key, item in vars(module).items() if callable(item) and not key.startswith("_")
         )
-        raise ConfigError(f"evaluate.call: {place} has no function {name!r}; it has: {known or 'none'}")
+        raise ConfigError(f"{key}: {place} has no function {name!r}; it has: {known or 'none'}")
     return function  # type: ignore[no-any-return]  # getattr's result is Any
 
 

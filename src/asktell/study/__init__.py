@@ -2,6 +2,7 @@
 
 from asktell.study.commands import Ask, Command, Finish, Release, Submit, Warn
 from asktell.study.machine import Key, StudyMachine, replay
+from asktell.study.results import schema_of
 from asktell.study.rules import POLICIES, Budget, Policy, Rules, Schedule, ScheduleKind, is_feasible
 from asktell.study.state import TrialState
 
@@ -23,4 +24,5 @@ __all__ = [
     "Warn",
     "is_feasible",
     "replay",
+    "schema_of",
 ]

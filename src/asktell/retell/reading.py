@@ -1,0 +1,72 @@
+"""Calls a function for many trials of a study, on dask workers, each of which reads what it needs itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dask.config
+from distributed import Client, Future, as_completed
+from distributed.scheduler import KilledWorker
+
+from asktell.analysis import open as open_results
+from asktell.errors import TrialError
+from asktell.evaluate import child
+from asktell.retell.measure import Measure
+from asktell.trial import Cause
+
+_BATCHES_PER_WORKER = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the function made of a trial: values by name, or why there are none."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    cause: Cause = Cause.NONE
+    error: str = ""
+
+
+def read(client: Client, path: Path, measure: Measure, numbers: Sequence[int]) -> dict[int, Told]:
+    """What `measure` makes of each of these trials of the study at `path`, by number."""
+    found: dict[int, Told] = {}
+    n_workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+    size = math.ceil(len(numbers) / (n_workers * _BATCHES_PER_WORKER)) or 1
+    batches: dict[Any, Sequence[int]] = {}
+
+    def submit(batch: Sequence[int]) -> Future[Any]:
+        future = client.submit(read_here, path, measure, batch, pure=False, retries=0)
+        batches[future.key] = batch
+        return future
+
+    waiting = as_completed([submit(numbers[i : i + size]) for i in range(0, len(numbers), size)])
+    for future in waiting:
+        batch = batches.pop(future.key)
+        try:
+            found |= future.result()
+        except KilledWorker:
+            if len(batch) > 1:  # one of them has killed it: which?
+                waiting.update([submit([number]) for number in batch])
+                continue
+            error = f"{measure.target} ended its process: it crashed, or used too much memory"
+            found[batch[0]] = Told(cause=Cause.OBJECTIVE_ERROR, error=error)
+    return found
+
+
+def read_here(path: Path, measure: Measure, numbers: Sequence[int]) -> dict[int, Told]:
+    """The same for some of them, in this process, one after the other."""
+    # Reading is this worker's own affair: as a task of the cluster it would wait for the task that asks.
+    with dask.config.set(scheduler="synchronous"), open_results(path) as trials:
+        rows = {int(number): row for row, number in enumerate(trials["trial"].values)}
+        found = {}
+        for number in numbers:
+            try:
+                found[number] = Told(measure.of(trials.isel(trial=rows[number])))
+            except TrialError as error:
+                found[number] = Told(cause=Cause.INVALID_RESULT, error=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever a person's code raises is that trial's failure
+                found[number] = Told(cause=Cause.OBJECTIVE_ERROR, error=child.explain(error))
+        return found
