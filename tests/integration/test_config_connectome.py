@@ -8,13 +8,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+from numpy.typing import NDArray
 
 import asktell
 from asktell.config import load
+from asktell.retell import retell
+from asktell.space import Space
 
 STUDY = Path(__file__).parents[2] / "configs" / "connectome" / "study.yaml"
 GOOD = {
@@ -142,3 +146,43 @@ def test_the_store_holds_labelled_matrices_and_an_empty_tractogram_is_no_result(
     assert trials.status.attrs["flag_meanings"].split()[int(stiff.status)] == "failed"
     assert "0 < density" in str(stiff.error.values)
     assert np.isnan(stiff.quality)
+
+
+@pytest.mark.slow
+def test_another_measure_of_the_stored_matrices_is_what_measuring_directly_gives(
+    objective: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load(STUDY, ["optimizer.engine=random", "budget.trials=3"])
+    with asktell.Study.create(config, tmp_path / "connectome.study") as study:
+        study.enqueue(GOOD)
+    assert study.run().done
+    monkeypatch.chdir(STUDY.parent)
+    made = retell(study.path, "measures.py:efficiency", tmp_path / "new.study", directions={"": "maximize"})
+    assert asktell.Study(made.path).run(trials=1).done
+
+    trials = asktell.open(made.path).sortby("trial")
+    assert trials.origin.values.tolist()[:3] == ["retold"] * 3
+    completed = trials.isel(trial=trials.status == 0)
+    assert completed.sizes["trial"] >= 1
+    for row in range(completed.sizes["trial"]):
+        trial = completed.isel(trial=row)
+        direct = objective.evaluate(**active(config.build_space(), trial))
+        np.testing.assert_allclose(trial.connectivity, direct.connectivity)
+        np.testing.assert_allclose(trial.efficiency, efficiency(direct.connectivity.values), rtol=1e-6)
+
+
+def active(space: Space, trial: xr.Dataset) -> dict[str, Any]:
+    """The parameters of a row that the trial had."""
+    given = {name: trial[name].item() for name in space.parameters}
+    numbers = {name: int(given[name]) for name in ("min_length", "max_length", "seeds_per_voxel")}
+    return dict(space.validate(given | numbers))
+
+
+def efficiency(weights: NDArray[np.float32]) -> float:
+    """Global efficiency by Floyd's and Warshall's algorithm."""
+    n = len(weights)
+    with np.errstate(divide="ignore"):
+        distances = np.where(weights > 0, 1.0 / weights.astype(float), np.inf)
+    for k in range(n):
+        distances = np.minimum(distances, distances[:, k, None] + distances[None, k, :])
+    return float(np.mean([1.0 / distances[i, j] for i in range(n) for j in range(i)]))
