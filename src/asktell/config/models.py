@@ -195,8 +195,8 @@ class OptimizerConfig(Section):
     initial: Count = Field(10, description="Space-filling points before the model takes over.")
     warm_start: Texts = Field(
         default_factory=list,
-        description="Directories of earlier studies of the same or a similar problem. The best of their"
-        " trials are tried first, and the engine gp learns from all of them.",
+        description="Directories of earlier studies of the same or a similar problem: the initial points"
+        " begin with the best of theirs.",
     )
     options: dict[str, Any] = Field(
         default_factory=dict,

@@ -18,19 +18,6 @@ from asktell.trial import Origin, Params
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """What another study found: k points of this space with the same objectives. They are no trials here.
-
-    params: k native points; unit: (k, d); losses: (k, m), minimised; is_feasible: (k,) bool.
-    """
-
-    params: Sequence[Params]
-    unit: NDArray[np.float64]
-    losses: NDArray[np.float64]
-    is_feasible: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
 class History:
     """All points in the order of their numbers; a pure function of the trials' states.
 
@@ -40,7 +27,6 @@ class History:
     is_feasible: (N,) bool, told and every outcome within its bounds.
     outcomes: other results by name, (N,), NaN where there is none: those that are bounded, with their
     (low, high) in outcome_bounds, and those that the engine reads.
-    earlier: what other studies found, one for each of them.
     """
 
     numbers: NDArray[np.int64]
@@ -53,7 +39,6 @@ class History:
     origins: Sequence[Origin]
     outcomes: Mapping[str, NDArray[np.float64]]
     outcome_bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    earlier: Sequence[Earlier] = ()
 
     @property
     def is_pending(self) -> NDArray[np.bool_]:

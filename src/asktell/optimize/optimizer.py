@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from asktell.errors import SpaceError, SpaceExhausted, TrialError
 from asktell.optimize import engines
-from asktell.optimize.engines.designs import best_of_earlier
-from asktell.optimize.history import Earlier, History, Proposal
+from asktell.optimize.engines.designs import Earlier, best_of_earlier
+from asktell.optimize.history import History, Proposal
 from asktell.optimize.hypervolume import is_efficient
 from asktell.optimize.pending import Taken
 from asktell.space import Parameter, Space
@@ -188,9 +188,9 @@ class Optimizer:
     def warm_start(self, points: Iterable[tuple[Params, float | Mapping[str, float]]]) -> None:
         """What an earlier study of the same or a similar problem found: points and their values.
 
-        The first half of the initial design are the best of them that differ, from all earlier studies;
-        and the engine `gp` learns what they tell of this problem. They are no trials: none is ever the
-        best. Raises SpaceError for a point outside the space, TrialError for a value that does not fit.
+        The initial design begins with the best points of all earlier studies, each unlike the others. They
+        are no trials before they are asked: none is the best, and no model sees their values. Raises
+        SpaceError for a point outside the space, TrialError for a value that does not fit.
         """
         params, values = [], []
         for point, found in points:
@@ -244,7 +244,6 @@ class Optimizer:
             origins=tuple(self._origins),
             outcomes={name: column[:n].copy() for name, column in self._outcomes.items()},
             outcome_bounds=dict(self._bounds),
-            earlier=tuple(self._earlier),
             **{name: column[:n].copy() for name, column in self._columns.items()},
         )
 

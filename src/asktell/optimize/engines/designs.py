@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice, zip_longest
 from itertools import count as count_from
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from asktell.errors import EngineError, SpaceExhausted
 from asktell.optimize.design import design_point
 from asktell.optimize.engines.options import GridOptions
-from asktell.optimize.history import Earlier, History, Proposal
+from asktell.optimize.history import History, Proposal
 from asktell.optimize.pending import Taken, unused_point
 from asktell.space import Space
 from asktell.trial import Origin, Params
@@ -179,6 +180,19 @@ class DesignThenModel:
         return len(history.numbers) >= self._initial and told >= max(MIN_TOLD, self._initial // 2)
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What another study found: k points of this space. They are no trials of this one.
+
+    params: k native points; unit: (k, d); losses: (k, m), minimised; is_feasible: (k,) bool.
+    """
+
+    params: Sequence[Params]
+    unit: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    is_feasible: NDArray[np.bool_]
+
+
 def best_of_earlier(studies: Sequence[Earlier], count: int) -> list[Params]:
     """Up to `count` good points of earlier studies, each unlike those before it; the studies take turns.
 
@@ -198,10 +212,10 @@ def best_of_earlier(studies: Sequence[Earlier], count: int) -> list[Params]:
 
 
 def _good_rows(study: Earlier) -> NDArray[np.int64]:
-    """The best feasible rows, the best first: by loss, with several objectives by their mean rank."""
+    """The best feasible rows, the best first: by loss, with several objectives by the worst of their ranks."""
     rows = np.flatnonzero(study.is_feasible)
     ranks = study.losses[rows].argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
-    ordered = rows[ranks.mean(axis=1).argsort(kind="stable")]
+    ordered = rows[ranks.max(axis=1).argsort(kind="stable")]
     return np.asarray(ordered[: max(1, round(_GOOD * len(ordered)))])
 
 
