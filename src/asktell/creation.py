@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ from asktell.errors import StudyError
 from asktell.journal import Segment
 from asktell.records import WarmStarted
 from asktell.session import optimizer_of
+
+logger = logging.getLogger(__name__)
 
 
 def create(config: StudyConfig, path: Path, warm_starts: Sequence[WarmStarted] = ()) -> StudyDirectory:
@@ -31,6 +34,15 @@ def create(config: StudyConfig, path: Path, warm_starts: Sequence[WarmStarted] =
                 segment.append_many(warm_starts)
             finally:
                 segment.close()
+        for one in warm_starts:
+            level = logging.WARNING if one.n_left_out else logging.INFO
+            logger.log(
+                level,
+                "warm start: %d trials of %s; %d do not fit",
+                len(one.trials),
+                one.study,
+                one.n_left_out,
+            )
     return StudyDirectory(path.resolve())
 
 
@@ -59,4 +71,6 @@ def drafted(path: Path) -> Iterator[StudyDirectory]:
 
 
 def _already_there(path: Path) -> StudyError:
-    return StudyError(f"{path} exists already; go on with `asktell resume {path}`, or choose another directory")
+    return StudyError(
+        f"{path} exists already; go on with `asktell resume {path}`, or choose another directory"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -14,8 +13,6 @@ from asktell.records import EarlierTrial, WarmStarted
 from asktell.session import study_directory
 from asktell.space import Constant, Space
 from asktell.store import Row, rows_from
-
-logger = logging.getLogger(__name__)
 
 _PLACE = "optimizer.warm_start"
 
@@ -38,10 +35,6 @@ def warm_starts(config: StudyConfig) -> list[WarmStarted]:
             problems.append(Problem(_PLACE, str(error)))
         else:
             found.append(one)
-            level = logging.WARNING if one.n_left_out else logging.INFO
-            logger.log(
-                level, "warm start: %d trials of %s, %d do not fit", len(one.trials), path, one.n_left_out
-            )
     if problems:
         raise ConfigError(problems)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -90,13 +89,13 @@ def test_trials_outside_the_space_are_left_out_and_counted(
 ) -> None:
     space = {**SPACE, "x": {"type": "real", "low": 0, "high": 0.5}}
     config = parse(warm(tmp_path, earlier, space=space, constraints=["n < 9", "time < 100"]))
-    caplog.set_level(logging.WARNING)
     (found,) = warm_starts(config)
     stored = asktell.open(earlier)
     fits = stored.trial[(stored.x <= 0.5) & (stored.n < 9) & (stored.status == 0)]
     assert sorted(trial.number for trial in found.trials) == sorted(fits.values.tolist())
     assert len(found.trials) + found.n_left_out == 7
     assert set(found.trials[0].values) == {"loss", "time"}
+    Study.create(config, tmp_path / "new.study")
     assert f"{found.n_left_out} do not fit" in caplog.text
 
 
