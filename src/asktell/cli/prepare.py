@@ -86,11 +86,16 @@ def check(
     from asktell.config import load, resolved
     from asktell.session import optimizer_of, width_of
     from asktell.space.table import HEADERS, rows
+    from asktell.warm_start import warm_starts
 
     config = load(file, all_overrides(overrides), site=site)
     optimizer = optimizer_of(resolved(config))  # what the engine refuses is refused here
+    earlier = warm_starts(config)
     script = _job_script(config)
     slots = width_of(config)
+    for study in earlier:
+        left_out = f"; {study.n_left_out} do not fit here" if study.n_left_out else ""
+        note(f"begins with the best of {count(len(study.trials), 'trial')} of {study.study}{left_out}")
     if not as_json:
         echo_table(HEADERS, rows(optimizer.space.parameters))
         click.echo()
