@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asktell.errors import AsktellError, ConfigError, Problem
-from asktell.plots.style import SMALL, derived_label, line_style, spread_log
+from asktell.plots.style import SMALL, derived_label, empty, line_style, spread_log
 from asktell.simulation.targets import lines, quality
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def plot(data: xr.Dataset, path: Path) -> None:
     bars.barh(places, busy, color=[line_style(index)["color"] for index in range(len(cells))])
     bars.set_yticks(places, [label for label, _ in cells], fontsize=SMALL)
     bars.invert_yaxis()
-    bars.set_xlim(0, 1.18)
+    bars.set_xlim(0, 1.3)  # room for 100 %
     bars.set_xticks([0, 0.5, 1])
     bars.set_xlabel("utilisation of the workers")
     for place, share in zip(places, busy, strict=True):
@@ -90,7 +90,7 @@ def _draw_progress(axes: Axes, data: xr.Dataset) -> None:
     if axes.lines:
         axes.legend(fontsize=SMALL, framealpha=0.85)
     else:
-        axes.text(0.5, 0.5, "no trial has a valid result", transform=axes.transAxes, ha="center")
+        empty(axes, "no trial has a valid result")
 
 
 def _on(times: Array, cell: xr.Dataset, name: str) -> Array:
