@@ -150,37 +150,55 @@ def merge(args: argparse.Namespace) -> None:
 
 
 def table(args: argparse.Namespace) -> None:
-    """Median final regret over seeds, as Markdown; the number of seeds in brackets where they differ."""
+    """Median final regret over seeds, as Markdown; the number of seeds in brackets where they differ.
+
+    The last line counts functions on which the first engine has the lower median of the seeds that both have.
+    """
     cells = stored(RESULTS)
     for workers in args.workers:
         engines = [e for e in args.engines if any(key[0] == e and key[2] == workers for key in cells)]
-        most = max((sum(k[:3] == (e, f, workers) for k in cells) for e in engines for f in SINGLE), default=0)
+        if not engines:
+            continue
+        finals = {(e, f): _finals(cells, e, f, workers) for e in engines for f in SINGLE}
+        most = max(map(len, finals.values()), default=0)
         print(f"\n| {workers} worker{'s' * (workers > 1)} | " + " | ".join(engines) + " |")
         print("| --- " * (len(engines) + 1) + "|")
         for name in SINGLE:
-            finals = {e: _finals(cells, e, name, workers) for e in engines}
-            medians = {e: float(np.median(values)) for e, values in finals.items() if values}
+            medians = {e: np.median(list(finals[e, name].values())) for e in engines if finals[e, name]}
             if not medians:
                 continue
-            lowest = min(medians.values())
             shown = []
             for engine in engines:
                 if engine not in medians:
                     shown.append("–")
                     continue
-                text = "none" if math.isinf(medians[engine]) else f"{medians[engine]:.2g}"
-                text = f"**{text}**" if medians[engine] == lowest else text
-                n = len(finals[engine])
+                median, n = medians[engine], len(finals[engine, name])
+                text = "none" if math.isinf(median) else f"{median:.2g}"
+                text = f"**{text}**" if median == min(medians.values()) else text
                 shown.append(text if n == most else f"{text} ({n})")
             print(f"| {name} | " + " | ".join(shown) + " |")
+        first, *others = engines
+        counts = [_count_better(finals, first, engine) for engine in others]
+        print(f"| {first} is better on | | " + " | ".join(counts) + " |")
 
 
-def _finals(cells: Mapping[Any, dict[str, Any]], engine: str, name: str, workers: int) -> list[float]:
-    return [
-        math.inf if line["regret"][-1] is None else line["regret"][-1]
-        for key, line in sorted(cells.items())
-        if key[:3] == (engine, name, workers)
-    ]
+Finals = dict[int, float]
+"""Final regret by seed; inf where nothing feasible was found."""
+
+
+def _finals(cells: Mapping[Any, dict[str, Any]], engine: str, name: str, workers: int) -> Finals:
+    found = {key[3]: line["regret"][-1] for key, line in cells.items() if key[:3] == (engine, name, workers)}
+    return {seed: math.inf if final is None else final for seed, final in found.items()}
+
+
+def _count_better(finals: Mapping[tuple[str, str], Finals], first: str, other: str) -> str:
+    """'so many of so many' functions, by the median of the seeds that both have."""
+    is_better = []
+    for name in SINGLE:
+        mine, theirs = finals[first, name], finals[other, name]
+        if seeds := mine.keys() & theirs.keys():
+            is_better.append(np.median([mine[s] for s in seeds]) < np.median([theirs[s] for s in seeds]))
+    return f"{sum(is_better)} of {len(is_better)}"
 
 
 def plot(args: argparse.Namespace) -> None:
