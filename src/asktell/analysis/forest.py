@@ -27,7 +27,8 @@ def importance(ds: xr.Dataset, of: str | None = None, *, repeats: int = 20, seed
     to a bootstrap sample of the completed trials and judged by those it has not seen, of the loss in R²;
     `low` and `high`: the 5 % and 95 % quantiles over forests. A parameter that exists in some trials only is
     shuffled among these. `score`: R² with nothing shuffled; near 0, the forests know nothing and neither
-    do the importances. Ranks, so that a few extreme values do not decide. Raises StudyError below ten trials.
+    do the importances. Ranks, so that a few extreme values do not decide. Of forests that know everything it
+    would be twice the parameter's total Sobol index of the ranks. Raises StudyError below ten trials.
     """
     name = facts.objective(ds, of)
     trials = ds.isel(trial=facts.is_completed(ds) & np.isfinite(ds[name].values.astype(np.float64)))

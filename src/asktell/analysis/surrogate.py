@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
+from threadpoolctl import threadpool_limits
 
 from asktell.analysis import facts
 from asktell.errors import StudyError
@@ -55,17 +56,20 @@ class Surrogate:
         self._centre, self._scale = self.values.mean(), self.values.std() or 1.0
         self._y = (self.values - self._centre) / self._scale
         features = Features(self.space)
-        self._kernel = Kernel(features, fit(features, self.unit, self._y, rng))
-        self._points = self._kernel.scaled(self.unit)
-        self._lower = Conditioner().factor(self._kernel, self._points)
-        self._alpha: Array = cho_solve((self._lower, True), self._y)
+        # More threads wait for each other for longer than such matrices take, where others work too.
+        with threadpool_limits(1):
+            self._kernel = Kernel(features, fit(features, self.unit, self._y, rng))
+            self._points = self._kernel.scaled(self.unit)
+            self._lower = Conditioner().factor(self._kernel, self._points)
+            self._alpha: Array = cho_solve((self._lower, True), self._y)
 
     def average(self, groups: Iterator[Array]) -> tuple[Array, Array]:
         """Mean and standard deviation of the function's average over each group of points.
 
         groups: g times (b, d), any b, 0 for none. Returns (g,), (g,); NaN where there is no point.
         """
-        found = np.array([self._average(unit) for unit in groups])
+        with threadpool_limits(1):
+            found = np.array([self._average(unit) for unit in groups])
         return self._centre + self._scale * found[:, 0], self._scale * found[:, 1]
 
     def _average(self, unit: Array) -> tuple[float, float]:
@@ -82,7 +86,8 @@ class Surrogate:
 
         Hyperparameters stay as fitted to all. Rasmussen and Williams (2006), eqs. 5.10 to 5.12.
         """
-        precision = np.diag(cho_solve((self._lower, True), np.eye(len(self._y))))
+        with threadpool_limits(1):
+            precision = np.diag(cho_solve((self._lower, True), np.eye(len(self._y))))
         mean = self._y - self._alpha / precision
         return self._centre + self._scale * mean, self._scale / np.sqrt(precision)
 

@@ -74,6 +74,18 @@ def test_no_output_is_read_that_is_not_asked_for(make_study: MAKE, tmp_path: Pat
     analysis.correlation(ds, "m")
 
 
+def test_arrays_come_in_blocks_of_trials_and_one_trial_needs_no_other(
+    make_study: MAKE, tmp_path: Path
+) -> None:
+    ds = make_study({"x": REAL}, lambda p: {**bowl(p), "m": np.full((300, 300), p["x"])}, trials=12)
+    assert max(ds.m.chunks[0]) > 1
+    for chunk in (tmp_path / "study" / "results.zarr" / "m").glob("c.0.*"):
+        chunk.write_bytes(b"damaged")
+    assert (ds.m[1].load() == ds.x[1]).all()
+    with pytest.raises((RuntimeError, ValueError)):
+        ds.m[0].load()
+
+
 # ---- the best ----------------------------------------------------------------------------------
 
 
@@ -276,6 +288,10 @@ def test_correlation_is_pearsons_element_by_element(make_study: MAKE) -> None:
         expected = np.corrcoef(fine, y)[0, 1]
         assert float(found.sel(parameter="method=fine")[i, j]) == pytest.approx(expected, abs=1e-6)
     assert found[:, 1, 2].isnull().all()
+    in_blocks = analysis.correlation(ds.chunk(trial=7), "m")
+    np.testing.assert_allclose(in_blocks, found, atol=1e-9)
+    still = analysis.correlation(ds.assign_coords(x=ds.x.copy(data=np.full(60, 0.3))), "m")
+    assert still.sel(parameter="x").isnull().all()
 
 
 # ---- comparison --------------------------------------------------------------------------------
