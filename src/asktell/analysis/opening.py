@@ -7,6 +7,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from asktell.analysis.blocks import in_blocks
 from asktell.directory import StudyDirectory
 from asktell.errors import StudyError
 
@@ -19,8 +20,11 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:
     What has one value per trial is loaded, arrays stay lazy. Raises StudyError where there are no results.
     """
     store = _store(os.fspath(path))
-    found: xr.Dataset = xr.open_zarr(store)
-    return found.assign({name: _plain(item) for name, item in found.variables.items() if item.ndim < 2})
+    found: xr.Dataset = xr.open_zarr(store, chunks=None)
+    variables = found.variables.items()
+    return found.assign(
+        {name: _plain(item) if item.ndim < 2 else in_blocks(item) for name, item in variables}
+    )
 
 
 def _store(path: str) -> str | Path:
