@@ -12,6 +12,8 @@ tls/              the study's own certificates, for nobody else's eyes
 scheduler.json    where the driver's dask scheduler listens, for the workers in batch jobs
 progress.json     counts, incumbent, estimated end; rewritten atomically
 best.json         at the end
+retold.py         what a trial of a study runs that `retell` made: what source.yaml says, then a function
+source.yaml       the study file of the study before it
 """
 
 from __future__ import annotations

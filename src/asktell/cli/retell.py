@@ -66,11 +66,11 @@ def retell(
     workers: int | None,
     overrides: tuple[str, ...],
 ) -> None:
-    """Start a study with other objectives from a study's stored results, without running anything again.
+    """Start a study with objectives computed from stored outputs.
 
-    FUNCTION is called with the row of each completed trial: parameters are its coordinates, results and
-    outputs its variables; arrays are read when it looks at them. NEWDIR has all trials with their outputs
-    and goes on with `asktell resume`; its trials run what DIR ran, then FUNCTION.
+    Nothing is run again. FUNCTION is called with the row of each completed trial: parameters are its
+    coordinates, results and outputs its variables; arrays are read when it looks at them. NEWDIR has all
+    trials with their outputs, and goes on with `asktell resume`: its trials run what DIR ran, then FUNCTION.
 
     \b
     asktell retell brain.study --objective measures.py:density --direction maximize
