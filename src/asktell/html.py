@@ -10,7 +10,9 @@ import html
 from collections.abc import Sequence
 
 _LINE = "1px solid rgba(128, 128, 128, 0.35)"
-_CARD = f"border:{_LINE};border-radius:4px;padding:0.5em 0.9em;max-width:60em;line-height:1.45;overflow-x:auto;"
+_CARD = (
+    f"border:{_LINE};border-radius:4px;padding:0.5em 0.9em;max-width:60em;line-height:1.45;overflow-x:auto;"
+)
 _TABLE = "border-collapse:collapse;border:none;margin:0;color:inherit;background:none;"
 _CELL = (
     "border:none;padding:0.1em 1.2em 0.1em 0;text-align:left;vertical-align:top;background:none;"

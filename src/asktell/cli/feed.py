@@ -41,14 +41,7 @@ def enqueue(study: Path, assigned: tuple[str, ...]) -> None:
 
     found = read_study(study)
     space = found.config.build_space()
-    texts = {}
-    for item in assigned:
-        name, equals, text = item.partition("=")
-        if not equals:
-            raise click.UsageError(f"{item!r} is no assignment; write NAME=VALUE, as in x1=3.1")
-        if name in texts:
-            raise click.UsageError(f"{name} is given twice; give it once")
-        texts[name] = text
+    texts = assigned_texts(assigned)
     point = read_point(space, texts)
     if unused := [name for name in texts if name not in point]:
         note(f"{', '.join(unused)} left out: not active at this point")
@@ -97,6 +90,19 @@ def add(study: Path, file: Path) -> None:
     click.echo(f"added {count(len(rows), 'result')} to {study}; {where}")
 
 
+def assigned_texts(assigned: Sequence[str]) -> dict[str, str]:
+    """Name and text of 'NAME=VALUE' arguments."""
+    texts = {}
+    for item in assigned:
+        name, equals, text = item.partition("=")
+        if not equals:
+            raise click.UsageError(f"{item!r} is no assignment; write NAME=VALUE, as in x1=3.1")
+        if name in texts:
+            raise click.UsageError(f"{name} is given twice; give it once")
+        texts[name] = text
+    return texts
+
+
 def read_point(space: Space, texts: Mapping[str, str]) -> dict[str, Value]:
     """The point that these texts describe. Raises SpaceError if it is none, or is not allowed."""
     from asktell.config.dialect import read_plain
@@ -105,6 +111,11 @@ def read_point(space: Space, texts: Mapping[str, str]) -> dict[str, Value]:
         name: text if text in getattr(space.parameters.get(name), "choices", ()) else read_plain(text)
         for name, text in texts.items()
     }
+    return allowed_point(space, values)
+
+
+def allowed_point(space: Space, values: Mapping[str, object]) -> dict[str, Value]:
+    """The point with these values. Raises SpaceError if it is none, or is not allowed."""
     point = space.validate(values)
     if broken := space.violated(point):
         raise SpaceError(f"{assignments(point)} does not fulfil {' and '.join(broken)}; choose another point")

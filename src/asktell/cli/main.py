@@ -5,7 +5,20 @@ from __future__ import annotations
 import click
 
 import asktell
-from asktell.cli import archive, drive, feed, look, prepare, report, retell, simulate, standing, submit, watch
+from asktell.cli import (
+    archive,
+    drive,
+    evaluate,
+    feed,
+    look,
+    prepare,
+    report,
+    retell,
+    simulate,
+    standing,
+    submit,
+    watch,
+)
 from asktell.cli.group import Group
 
 
@@ -45,6 +58,7 @@ for command in (
     feed.enqueue,
     feed.add,
     feed.rerun,
+    evaluate.evaluate,
     retell.retell,
     report.report,
     archive.export,

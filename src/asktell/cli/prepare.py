@@ -12,10 +12,9 @@ from asktell.cli.group import Exit, Failure
 from asktell.cli.options import all_overrides, json_option, set_option, site_option
 from asktell.cli.output import echo_facts, echo_json, echo_table, note
 from asktell.cli.preflight import echo_report
-from asktell.wording import assignments, count, duration, number
+from asktell.wording import count, duration, number
 
 if TYPE_CHECKING:
-    from asktell.cli.rehearsal import Rehearsal
     from asktell.config import BudgetConfig, ClusterConfig, EvaluateConfig, StudyConfig
     from asktell.preflight import Report
 
@@ -82,7 +81,7 @@ def check(
     asktell check study.yaml --set cluster.kind=slurm --set cluster.jobs=8
     """
     from asktell.cli.estimate import cautions, estimate, facts
-    from asktell.cli.rehearsal import rehearse
+    from asktell.cli.rehearsal import echo_rehearsal, rehearse
     from asktell.config import load, resolved
     from asktell.session import optimizer_of, width_of
     from asktell.space.table import HEADERS, rows
@@ -115,7 +114,7 @@ def check(
     else:
         if rehearsal is not None:
             click.echo()
-            _echo_rehearsal(rehearsal)
+            echo_rehearsal(rehearsal)
         click.echo()
         echo_facts(facts(found, config))
         if script:
@@ -233,22 +232,3 @@ def _budget(budget: BudgetConfig) -> str:
         f"{count(budget.patience, 'trial')} without improvement" if budget.patience is not None else "",
     ]
     return " or ".join(filter(None, parts)) or "none: it runs until it is stopped"
-
-
-def _echo_rehearsal(rehearsal: Rehearsal) -> None:
-    outcome = rehearsal.outcome
-    logged = sorted({name for _, name, _ in outcome.metrics})
-    echo_facts(
-        [
-            ("one point", assignments(rehearsal.params)),
-            ("result", f"{outcome.status} in {duration(outcome.duration_s)}"),
-            ("cause", str(outcome.cause)),
-            ("error", outcome.error),
-            ("values", assignments(outcome.values, "\n")),
-            ("arrays", "\n".join(rehearsal.arrays)),
-            ("violated", "\n".join(rehearsal.violated)),
-            ("metrics", ", ".join(logged)),
-            ("log", rehearsal.further_log if not rehearsal.is_completed else ""),
-            ("kept in", str(rehearsal.kept) if rehearsal.kept is not None else ""),
-        ]
-    )

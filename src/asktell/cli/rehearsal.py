@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asktell.cli.output import plain
+from asktell.cli.output import echo_facts, plain
 from asktell.config import StudyConfig
 from asktell.directory import StudyDirectory
 from asktell.execute.protocol import Task
 from asktell.study import is_feasible
 from asktell.trial import Outcome, Params, Status, Trial
-from asktell.wording import number
+from asktell.wording import assignments, duration, number
 from asktell.worker import evaluator_of
 
 
@@ -25,7 +25,7 @@ class Rehearsal:
     """What came of the point.
 
     arrays: 'matrix: float32 (roi: 90, roi_2: 90)'; sizes: their (dtype, shape) by name; violated: bounds
-    on results that it does not keep; kept: the attempt's folder, which stays where the attempt failed.
+    on results that it does not keep; kept: the attempt's folder where it was left.
     """
 
     params: Params
@@ -54,8 +54,11 @@ class Rehearsal:
         return found
 
 
-def rehearse(config: StudyConfig, trial: Trial) -> Rehearsal:
-    """Evaluate the trial's point; what went wrong is in the outcome."""
+def rehearse(config: StudyConfig, trial: Trial, keep: Path | None = None) -> Rehearsal:
+    """Evaluate the trial's point; what went wrong is in the outcome.
+
+    keep: where the attempt's folder goes at the end; by default it is dropped if the attempt completed.
+    """
     root = Path(tempfile.mkdtemp(prefix="asktell-check-"))
     folder = StudyDirectory(root).attempt(trial.number, 0)
     folder.mkdir(parents=True)
@@ -65,7 +68,10 @@ def rehearse(config: StudyConfig, trial: Trial) -> Rehearsal:
             evaluation = evaluator.run(Task(trial.number, 0, trial.params, uuid.uuid4().hex), folder)
         is_completed = evaluation.outcome.status is Status.COMPLETED
     finally:
-        if is_completed:
+        if keep is not None:
+            shutil.move(folder, keep)
+            folder = keep
+        if keep is not None or is_completed:
             shutil.rmtree(root, ignore_errors=True)
     values = evaluation.outcome.values
     return Rehearsal(
@@ -81,9 +87,29 @@ def rehearse(config: StudyConfig, trial: Trial) -> Rehearsal:
             for name, (low, high) in config.outcome_bounds().items()
             if is_completed and not is_feasible(values, {name: (low, high)})
         ),
-        kept=None if is_completed else folder,
+        kept=folder if keep is not None or not is_completed else None,
     )
 
 
 def _size(dim: str, size: int) -> str:
     return f"{dim}: {size}"
+
+
+def echo_rehearsal(rehearsal: Rehearsal) -> None:
+    """What came of the point, for people."""
+    outcome = rehearsal.outcome
+    logged = sorted({name for _, name, _ in outcome.metrics})
+    echo_facts(
+        [
+            ("point", assignments(rehearsal.params)),
+            ("result", f"{outcome.status} in {duration(outcome.duration_s)}"),
+            ("cause", str(outcome.cause)),
+            ("error", outcome.error),
+            ("values", assignments(outcome.values, "\n")),
+            ("arrays", "\n".join(rehearsal.arrays)),
+            ("violated", "\n".join(rehearsal.violated)),
+            ("metrics", ", ".join(logged)),
+            ("log", rehearsal.further_log if not rehearsal.is_completed else ""),
+            ("kept in", str(rehearsal.kept) if rehearsal.kept is not None else ""),
+        ]
+    )
