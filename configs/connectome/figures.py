@@ -28,7 +28,7 @@ def main(study: Path, folder: Path) -> None:
     best = trials.asktell.completed().sortby("quality").isel(trial=slice(-10, None)).connectivity
     figure, axes = plt.subplots(1, 3, figsize=(14, 4), layout="constrained")
     for one, ax in zip(found, axes, strict=False):
-        plots.plot_array(one, ax=ax, limits=(-1, 1), colours="PuOr").set_title(one.parameter.item())
+        plots.plot_array(one, ax=ax, limits=(-1, 1)).set_title(one.parameter.item())
     plots.plot_array(best.std("trial"), ax=axes[2]).set_title("standard deviation of the ten best")
     figure.savefig(folder / "connections.pdf")
 

@@ -32,7 +32,7 @@ def plot_array(
     limits: of the scale, default from end to end, or around 0 where there are values of both signs;
     colours: a colour map of matplotlib's. What has no value is grey. Raises StudyError for more dimensions.
     """
-    ax = style.axes_or_new(ax, (4.4, 3.6))
+    ax = style.axes_or_new(ax, (4.4, 3.6), layout="compressed" if array.ndim == 2 else "constrained")
     array = _check(array).load()
     if not _has_values(array):
         return style.empty(ax, f"{array.name} has no value here")
@@ -71,7 +71,7 @@ def plot_best_and_median(ds: xr.Dataset, output: str, axes: Sequence[Axes] | Non
             _draw_line(ax, array, label=title, **style.line_style(index))
         ax.legend(fontsize=style.SMALL)
         return np.array([ax])
-    both = np.array(list(axes)) if axes is not None else style.new_axes(2, (8.0, 3.6))
+    both = np.array(list(axes)) if axes is not None else style.new_axes(2, (8.0, 3.6), layout="compressed")
     for ax, array, title in zip(both, pair, titles, strict=True):
         image = _draw_image(ax, array, _limits(pair))
         ax.set_title(title, fontsize=style.SMALL + 1)

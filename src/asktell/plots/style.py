@@ -53,21 +53,25 @@ _SHORT, _LONG = 50.0, 1e4  # largest by smallest value of a logarithmic axis
 _UNITS = ((2 * 86400.0, 86400.0, "d"), (2 * 3600.0, 3600.0, "h"), (120.0, 60.0, "min"), (0.0, 1.0, "s"))
 
 
-def axes_or_new(ax: Axes | None, size: tuple[float, float] = _SIZE) -> Axes:
-    """`ax`, or that of a new figure which leaves room for its labels."""
+def axes_or_new(ax: Axes | None, size: tuple[float, float] = _SIZE, **options: Any) -> Axes:
+    """`ax`, or that of a new figure which leaves room for its labels; options as for `new_axes`."""
     if ax is not None:
         return ax
-    found: Axes = new_axes(1, size)[0]
+    found: Axes = new_axes(1, size, **options)[0]
     return found
 
 
 def new_axes(columns: int, size: tuple[float, float] = _SIZE, rows: int = 1, **options: Any) -> NDArray[Any]:
-    """Axes of a new figure, (rows * columns,). Raises AsktellError where matplotlib is not installed."""
+    """Axes of a new figure, (rows * columns,). Raises AsktellError where matplotlib is not installed.
+
+    options: of `matplotlib.pyplot.subplots`; layout='compressed' for pictures of a fixed shape.
+    """
     try:
         import matplotlib.pyplot as plt
     except ImportError:
         raise AsktellError("plots need matplotlib: pip install 'asktell[plots]'") from None
-    _, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
+    options = {"layout": "constrained", **options}
+    _, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
     return np.asarray(axes).ravel()
 
 

@@ -196,6 +196,14 @@ def test_the_best_array_stands_beside_the_median_on_one_scale(study: xr.Dataset)
     assert len(ax.lines) == 2
 
 
+def test_a_square_matrix_with_names_has_room_for_them(make_study: Callable[..., xr.Dataset]) -> None:
+    names = [f"a region's name {place}" for place in range(8)]
+    ds = make_study(SPACE, lambda p: {"loss": p["x"], "m": np.full((8, 8), p["x"])})
+    ds = ds.assign_coords(m_x=names, m_y=names)
+    check(plots.plot_best_and_median(ds, "m")[0])
+    check(plots.plot_output(ds, "m", 0))
+
+
 def test_an_array_of_one_trial_shows_what_is_there(study: xr.Dataset) -> None:
     done, failed = (int(study.trial[study.status.values == code][0]) for code in (0, 1))
     ax = plots.plot_output(study, "m", done)
