@@ -15,7 +15,7 @@ from asktell.execute.protocol import ExecutorEvent, MetricsLogged, SlotJoined, S
 from asktell.html import card
 from asktell.records import Closed, Ended, Lost, Record, Retried, StopRequested
 from asktell.study import StudyMachine
-from asktell.trial import Status, Value, point
+from asktell.trial import Status, Value, values_html
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Incumbent:
     values: Mapping[str, float]
 
     def _repr_html_(self) -> str:
-        return card(f"trial {self.number}", "the best so far", point({**self.values, **self.params}))
+        return card(f"trial {self.number}", "the best so far", values_html({**self.values, **self.params}))
 
 
 @dataclass(frozen=True, slots=True)

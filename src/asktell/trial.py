@@ -102,10 +102,10 @@ class Trial:
     def _repr_html_(self) -> str:
         by = f"{self.origin}, by engine {self.engine}" if self.engine else str(self.origin)
         knowing = f"{by}; {count(self.told, 'result')} known, {len(self.pending)} pending"
-        return card(f"trial {self.number}", knowing, point(self.params))
+        return card(f"trial {self.number}", knowing, values_html(self.params))
 
 
-def point(values: Mapping[str, Value]) -> str:
+def values_html(values: Mapping[str, Value]) -> str:
     """Values by name, as HTML."""
     return facts([(name, number(value)) for name, value in values.items()])
 

@@ -73,6 +73,10 @@ def test_a_trial_shows_its_point_and_where_it_comes_from() -> None:
     optimizer.ask()
     texts = shown(optimizer.ask()).texts
     assert {"trial 1", "random, by engine random; 0 results known, 1 pending", "x", "m", EVIL} <= set(texts)
+    assert "0 of 2 trials told, 2 pending" in shown(optimizer).texts
+    optimizer.tell(1, 0.25)
+    assert {"1 of 2 trials told, 1 pending", "trial 1", "0.25", EVIL} <= set(shown(optimizer).texts)
+    assert shown(optimizer).texts[3:] == shown(optimizer.best).texts
 
 
 def test_a_study_shows_how_it_stands_and_its_best(tmp_path: Path) -> None:

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asktell.errors import SpaceError, SpaceExhausted, TrialError
+from asktell.html import card
 from asktell.optimize import engines
 from asktell.optimize.engines.designs import Earlier, best_of_earlier
 from asktell.optimize.history import History, Proposal
 from asktell.optimize.hypervolume import is_efficient
 from asktell.optimize.pending import Taken
 from asktell.space import Parameter, Space
-from asktell.trial import Origin, Params, Trial
+from asktell.trial import Origin, Params, Trial, values_html
 
 Direction = Literal["minimize", "maximize"]
 Bounds = tuple[float, float]
@@ -36,6 +37,9 @@ class Observation:
     number: int
     params: Params
     values: Mapping[str, float]
+
+    def _repr_html_(self) -> str:
+        return card(f"trial {self.number}", "told", values_html({**self.values, **self.params}))
 
 
 class Optimizer:
@@ -234,6 +238,10 @@ class Optimizer:
         numbers = self._feasible_numbers()
         efficient = is_efficient(self._columns["losses"][numbers])
         return [self._observation(number) for number, kept in zip(numbers, efficient, strict=True) if kept]
+
+    def _repr_html_(self) -> str:
+        known = f"{len(self._values)} of {len(self._trials)} trials told, {len(self._pending)} pending"
+        return card("optimizer", known, *(item._repr_html_() for item in [self.best] if item is not None))
 
     def history(self) -> History:
         """What an engine is shown; a copy."""
