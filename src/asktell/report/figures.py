@@ -9,7 +9,7 @@ x_<i>  parameter i        y_<i>  quantity i: objectives, other results, duration
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from asktell.plots import style
 from asktell.plots.effects import TELLING, jittered
 from asktell.plots.progress import telling_range
 from asktell.plots.workers import LOOKS, MOST_NAMED, clock, worker_rows
-from asktell.report.canvas import Figure, add_hover, name_ticks, new_figure, parameter_figure, span
+from asktell.report.canvas import Figure, add_hover, name_ticks, new_figure, parameter_figure, plain, span
 from asktell.report.columns import INFEASIBLE, causes, outcomes, points, results
 from asktell.trial import Status
 from asktell.wording import assignments, duration
@@ -85,7 +85,7 @@ class Figures:
             for key, rows in {
                 "good": self._outcomes == Status.COMPLETED,
                 "infeasible": self._outcomes == INFEASIBLE,
-                "other": ~facts.is_completed(ds),
+                "rest": ~facts.is_completed(ds),
                 "best": np.isin(ds["trial"].values, best_numbers(ds)),
             }.items()
         }
@@ -119,7 +119,7 @@ class Figures:
         fig = new_figure(_TALL, x_label=self.against["count"], y_label=label)
         if len(self._signs) == 1:
             fig.y_range = span(quantity.start, quantity.end)
-            self._dots(fig, "count", quantity)
+            self._dots(fig, "count", quantity, tag="against")
         columns: dict[str, Any] = {name: self._against(name) for name in _AGAINST}
         line = ColumnDataSource({**columns, "best": self._progress[key].values})
         fig.step("count", "best", source=line, mode="after", line_width=2, color=style.BLUE, tags=["against"])
@@ -136,7 +136,7 @@ class Figures:
                 y_label=self.quantities[0].label,
                 y_range=shared,
             )
-            self._dots(fig, f"x_{index}", self.quantities[0])
+            self._dots(fig, f"x_{index}", self.quantities[0], tag="quantity")
             yield Drawing("parameters", f"parameter-{index}", name, "", fig)
 
     def _importances(self) -> Iterator[Drawing]:
@@ -216,27 +216,20 @@ class Figures:
             fig = new_figure(_TALL, x_label=self.quantities[i].label, y_label=self.quantities[j].label)
             for axis, quantity in (("x_range", self.quantities[i]), ("y_range", self.quantities[j])):
                 setattr(fig, axis, span(quantity.start, quantity.end))
-            self._dots(fig, f"y_{i}", self.quantities[j], shows_others=False, tags=())
+            self._dots(fig, f"y_{i}", self.quantities[j], has_rest=False)
             caption = "Stars: trials that no other beats in all objectives."
             yield Drawing("progress", f"front-{i}-{j}", f"{x} and {y}", caption, fig)
 
-    def _dots(
-        self,
-        fig: Figure,
-        x: str,
-        quantity: Quantity,
-        *,
-        shows_others: bool = True,
-        tags: Sequence[str] | None = None,
-    ) -> None:
-        """Trials by outcome; those without a value stand at the worse end of the axis."""
+    def _dots(self, fig: Figure, x: str, quantity: Quantity, *, tag: str = "", has_rest: bool = True) -> None:
+        """Trials by outcome; those without a value stand at the worse end of the axis.
+
+        tag: by which the page's script finds what it changes; has_rest: show trials without a result.
+        """
         is_dense = len(self._outcomes) > _DENSE
-        if tags is None:
-            tags = ["against" if x == "count" else "quantity"]
         plain: Mapping[str, Any] = {
             "source": self._source,
             "size": 4 if is_dense else 7,
-            "tags": list(tags),
+            "tags": [tag],
             "nonselection_fill_alpha": _FAINT,
             "nonselection_line_alpha": _FAINT,
         }
@@ -248,15 +241,13 @@ class Figures:
             fig.scatter(x, quantity.field, view=self._views["good"], **filled, **plain),
             fig.scatter(x, quantity.field, view=self._views["infeasible"], **hollow, **plain),
         ]
-        if shows_others and (~facts.is_completed(self._ds)).any():
+        if has_rest and (~facts.is_completed(self._ds)).any():
             fig.extra_y_ranges = {"edge": span(0, 1)}
             cross = {"marker": "x", "line_color": style.VERMILLION, "line_width": 1.5}
-            place = {"y_range_name": "edge", "view": self._views["other"]}
-            others = fig.scatter(
-                x, quantity.edge or 0.0, **place, **cross, **{**plain, "tags": [*tags, "edge"]}
-            )
-            others.visible = quantity.edge is not None
-            found.append(others)
+            rest = {"view": self._views["rest"], **cross, **plain}
+            if quantity.edge is not None:
+                rest |= {"y_range_name": "edge", "tags": [tag, "edge"]}
+            found.append(fig.scatter(x, quantity.field if quantity.edge is None else quantity.edge, **rest))
         fig.scatter(x, quantity.field, view=self._views["best"], **star, **{**plain, "size": 15})
         add_hover(fig, found)
 
@@ -316,7 +307,7 @@ def _quantity(ds: xr.Dataset, index: int, name: str) -> Quantity:
         ends = low - margin, high + margin
     label = "duration of the evaluation (s)" if name == "duration" else style.objective_label(ds, name)
     edge = None if name == "duration" else _EDGE if sign < 0 else 1 - _EDGE
-    return Quantity(f"y_{index}", label, float(ends[0]), float(ends[1]), edge)
+    return Quantity(f"y_{index}", plain(label), float(ends[0]), float(ends[1]), edge)
 
 
 def _bars(found: xr.Dataset) -> Figure:

@@ -197,42 +197,41 @@ class Drawings {
   }
 
   showQuantity(quantity) {
-    for (const root of this.tagged("quantity", (renderer) => {
-      const isEdge = renderer.tags.includes("edge");
-      if (isEdge) renderer.visible = quantity.edge !== null;
-      renderer.glyph.y = isEdge ? { value: quantity.edge ?? 0 } : { field: quantity.field };
-    })) {
+    for (const root of this.tagged("quantity")) {
+      for (const renderer of root.renderers) {
+        const isEdge = renderer.glyph.tags.includes("edge");
+        if (isEdge) renderer.visible = quantity.edge !== null;
+        this.place(renderer, { y: isEdge ? { value: quantity.edge ?? 0 } : { field: quantity.field } });
+      }
       const { start, end } = quantity;
       root.y_range.setv({ start, end, reset_start: start, reset_end: end });
-      this.label(root.left[0], quantity.label);
+      root.left[0].axis_label = quantity.label;
     }
   }
 
   showAgainst(field, label) {
-    for (const root of this.tagged("against", (renderer) => (renderer.glyph.x = { field }))) {
-      this.label(root.below[0], label);
+    for (const root of this.tagged("against")) {
+      for (const renderer of root.renderers) this.place(renderer, { x: { field } });
+      root.below[0].axis_label = label;
       root.reset.emit();
     }
   }
 
-  /** Calls `change` with each renderer of that tag; returns the figures that have one. */
-  tagged(tag, change) {
-    return this.doc.roots().filter((root) => {
-      const found = root.renderers.filter((renderer) => renderer.tags.includes(tag));
-      found.forEach(change);
-      return found.length > 0;
-    });
+  tagged(tag) {
+    return this.doc.roots().filter((root) => root.renderers.some((renderer) => renderer.glyph.tags.includes(tag)));
   }
 
-  label(axis, text) {
-    axis.axis_label.text = text;
-    axis.change.emit();
+  place(renderer, place) {
+    const glyphs = ["glyph", "selection_glyph", "nonselection_glyph", "muted_glyph", "hover_glyph"];
+    for (const name of glyphs) if (renderer[name]?.setv) renderer[name].setv(place);
   }
 
   colour() {
     const style = getComputedStyle(document.documentElement);
-    const [ink, rule, grid] = ["--ink", "--rule", "--grid"].map((name) => style.getPropertyValue(name));
+    const [ink, rule, grid, paper] = ["--ink", "--rule", "--grid", "--paper"].map((name) => style.getPropertyValue(name));
     const colours = {
+      background_fill_color: paper,
+      border_fill_color: paper,
       axis_label_text_color: ink,
       major_label_text_color: ink,
       axis_line_color: rule,

@@ -94,9 +94,10 @@ def best(found: Overview, ds: xr.Dataset | None, path: Path) -> Best:
 
 def _commands(path: Path, name: str, trial: int, point: str) -> list[tuple[str, str]]:
     study, file = shlex.quote(str(path)), shlex.quote(f"{name}-best.json")
+    export = f"asktell export {study} --config --trial {trial} -o {file}"
     return [
+        ("Evaluate it again, outside of the study", f"{export}\nasktell evaluate {study} {file}"),
         ("Evaluate it again, as a new trial", f"asktell rerun {study} {trial}"),
-        ("Its parameters as a file", f"asktell export {study} --config --trial {trial} -o {file}"),
         ("Everything that is known of it", f"asktell show {study} {trial}"),
         ("The point, as its evaluation got it", point),
     ]
