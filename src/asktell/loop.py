@@ -104,9 +104,14 @@ class Ledger:
             for observer in self.observers:
                 observer.on_record(record)
 
-    def ask(self, count: int, clock: Callable[[], float]) -> list[Trial]:
-        """Propose together; each joint group is one record. Fewer when the space is exhausted."""
+    def ask(self, count: int, clock: Callable[[], float], *, joint: bool = True) -> list[Trial]:
+        """Propose together; each joint group is one record. Fewer when the space is exhausted.
+
+        joint: see `Ask`.
+        """
         asked: list[Trial] = []
+        if not joint:
+            count = min(count, self.optimizer.at_once())
         while len(asked) < count:
             try:
                 group = self.optimizer.propose(count - len(asked))
@@ -347,7 +352,7 @@ class Loop:
         for command in commands:
             match command:
                 case Ask():
-                    self._ledger.ask(command.count, self._executor.now)
+                    self._ledger.ask(command.count, self._executor.now, joint=command.joint)
                 case Release():
                     self._executor.release(command.slot)
                     self._study.done(command)

@@ -82,6 +82,9 @@ class Engine(Protocol):
     def reads(self) -> Sequence[str]:
         """Results, besides objectives and bounded ones, that it wants to see."""
 
+    def at_once(self, history: History) -> int:
+        """How many points it proposes in hardly more time than one; 1 or more."""
+
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         """`count` points to be evaluated together; the first gets `number`, the next number + 1, ...
 

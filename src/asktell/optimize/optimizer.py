@@ -145,6 +145,10 @@ class Optimizer:
         share_s = max(self._clock() - start, 0.0) / len(proposals)
         return self._number(proposals, engine, asked_at=start, ask_s=share_s)
 
+    def at_once(self) -> int:
+        """How many trials can be proposed in hardly more time than one."""
+        return len(self._queue) or self._engine.at_once(self.history())
+
     def tell(self, number: int, values: float | Mapping[str, float]) -> None:
         """What trial `number` came to: the objective's value, or values by name.
 

@@ -131,9 +131,9 @@ class TimedLedger(Ledger):
         self.ask_s = 0.0
         self._charged = charged
 
-    def ask(self, count: int, clock: Callable[[], float]) -> list[Trial]:
+    def ask(self, count: int, clock: Callable[[], float], *, joint: bool = True) -> list[Trial]:
         begun = time.thread_time()
-        asked = super().ask(count, clock)
+        asked = super().ask(count, clock, joint=joint)
         spent = time.thread_time() - begun
         self.ask_s += spent
         if self._charged is not None:

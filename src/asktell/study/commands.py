@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Propose `count` trials together."""
+    """Propose `count` trials that are to be evaluated together.
+
+    joint: False where each is for a free slot of its own: then only as many as none has to wait for.
+    """
 
     count: int
+    joint: bool = True
 
 
 @dataclass(frozen=True, slots=True)

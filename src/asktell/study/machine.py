@@ -330,7 +330,10 @@ class StudyMachine:
         n_stuck = 0 if count else len(waiting)
         spares = self._endangered() if enough else None
         leaving = self._placement.leaving(free, usable, at, spares=spares, n_stuck=n_stuck)
-        return [*warnings, *map(Release, leaving), *([Ask(count)] if count else [])]
+        return [*warnings, *map(Release, leaving), *([self._ask(count)] if count else [])]
+
+    def _ask(self, count: int) -> Ask:
+        return Ask(count, joint=self.rules.schedule.kind is not ScheduleKind.ASYNC)
 
     def wanted_slots(self, at: float) -> int:
         """How many slots are of use from now on."""

@@ -56,9 +56,8 @@ class Schedule:
                 finished = self.width - n_open
                 want = min(self.k, left) if finished >= min(self.k, left) else 0
             case ScheduleKind.ASYNC:
-                # One at a time: the first free slot starts while the next proposal is being made.
                 # What is too long for the free slots waits for others, W at most, as it grows stale.
-                want = 1 if capacity and n_waiting < self.width else 0
+                want = min(capacity, self.width - n_waiting)
         return max(0, min(want, left))
 
 

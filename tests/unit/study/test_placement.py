@@ -65,7 +65,7 @@ def test_a_trial_too_long_for_the_free_slots_waits_and_another_is_asked() -> Non
     _submit(machine, machine.plan(0.0))
     _join(machine, "old", 1500.0)
     _ask(machine, 2.0)
-    assert machine.plan(0.0) == [Ask(1)]
+    assert machine.plan(0.0) == [Ask(1, joint=False)]
     (shorter,) = _ask(machine, 1.0)
     assert machine.plan(0.0) == [Submit(shorter, 0, "old")]
 
@@ -213,7 +213,7 @@ def test_attempts_that_outlive_their_driver_keep_no_slot_and_are_not_run_again()
     machine.slots.clear()
     assert machine.abandon(10.0, {(number, 0)}) == []
     _join(machine, "a", WALLTIME_S, 10.0)  # a new worker at the address of the old one
-    assert machine.plan(10.0) == [Ask(1)]
+    assert machine.plan(10.0) == [Ask(1, joint=False)]
     assert machine.on(SlotLeft("a"), 11.0) == []
     (lost,) = machine.on(TaskLost(number, 0, "no sign of life", Cause.DRIVER_LOST, counts=False), 60.0)
     machine.apply(lost)

@@ -70,6 +70,9 @@ class BoTorch:
         self._features = Features(space)
         self._search = Search(space)
 
+    def at_once(self, history: History) -> int:
+        return self._sequence.at_once(history)
+
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         def from_model(history: History, taken: Taken, number: int, _: int) -> list[Proposal]:
             return [self._from_model(history, taken, number)]

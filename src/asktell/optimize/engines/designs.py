@@ -22,6 +22,9 @@ from asktell.trial import Origin, Params
 MIN_TOLD = 2
 """A surrogate of fewer points says nothing."""
 
+AT_ONCE = 64
+"""Points that cost nothing are proposed so many at a time; then the first of them start."""
+
 MAX_GRID = 50_000
 """Points beyond which a grid is refused: it is held in memory to be shuffled."""
 
@@ -41,6 +44,9 @@ class RandomEngine:
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
         self._seed = seed
+
+    def at_once(self, history: History) -> int:
+        return AT_ONCE
 
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         taken = Taken(history.unit)
@@ -62,6 +68,9 @@ class SobolEngine:
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
         self._seed = seed
+
+    def at_once(self, history: History) -> int:
+        return AT_ONCE
 
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         taken = Taken(history.unit)
@@ -91,6 +100,9 @@ class GridEngine:
         if not self._options.shuffle:
             return points
         return [points[i] for i in np.random.default_rng(self._seed).permutation(len(points))]
+
+    def at_once(self, history: History) -> int:
+        return AT_ONCE
 
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         taken = Taken(history.unit)
@@ -145,6 +157,14 @@ class DesignThenModel:
         self._seed = seed
         self._initial = initial
 
+    def at_once(self, history: History) -> int:
+        """1 as soon as there is a model; an engine whose model proposes more says so itself."""
+        if self.is_modelled(history):
+            return 1
+        # The model waits for points of the design, or for results.
+        left = self._initial - len(history.numbers)
+        return left if left > 0 else AT_ONCE
+
     def propose(
         self,
         history: History,
@@ -163,7 +183,7 @@ class DesignThenModel:
 
         def propose_some(offset: int) -> list[Proposal]:
             nonlocal known
-            if self._is_modelled(known):
+            if self.is_modelled(known):
                 proposals = from_model(known, taken, number + offset, count - offset)
             else:
                 proposals = [design.next_point(number + offset)]
@@ -175,7 +195,8 @@ class DesignThenModel:
 
         return as_many_as_there_are(propose_some, count)
 
-    def _is_modelled(self, history: History) -> bool:
+    def is_modelled(self, history: History) -> bool:
+        """Whether the next point is one from the model."""
         told = int(history.is_told.sum())
         return len(history.numbers) >= self._initial and told >= max(MIN_TOLD, self._initial // 2)
 

@@ -75,6 +75,11 @@ class GaussianProcess:
         # One thread of linear algebra: more are slower at these sizes, and change the last bits.
         self._threads = ThreadpoolController()
 
+    def at_once(self, history: History) -> int:
+        if self._sequence.is_modelled(history) and are_in_turn(self._options, len(history.unit)):
+            return TOGETHER
+        return self._sequence.at_once(history)
+
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         before, first = history, number
 

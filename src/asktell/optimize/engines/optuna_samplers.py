@@ -61,6 +61,9 @@ class OptunaSamplers:
                 "engine 'optuna': CMA-ES needs two numbers that are not conditional; use sampler: tpe"
             )
 
+    def at_once(self, history: History) -> int:
+        return self._sequence.at_once(history)
+
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         def from_model(history: History, taken: Taken, number: int, _: int) -> list[Proposal]:
             # One thread of linear algebra: more are slower at these sizes, and change the last bits.

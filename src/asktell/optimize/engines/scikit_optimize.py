@@ -122,6 +122,9 @@ class ScikitOptimize:
             for name in space.columns
         )
 
+    def at_once(self, history: History) -> int:
+        return self._sequence.at_once(history)
+
     def propose(self, history: History, number: int, count: int) -> list[Proposal]:
         known = _known(history, self._options.tail)
         surrogate = _Surrogate(self._options, self._cube, known, state_of(self._seed, number))
