@@ -49,7 +49,10 @@ class ClusterModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One study to be played. is_charged: proposals take as long on the virtual clock as they take here."""
+    """One study to be played. is_charged: proposals take as long on the virtual clock as they take here.
+
+    asking_s: time on that clock after which nothing more is proposed.
+    """
 
     function: TestFunction
     engine: str
@@ -61,6 +64,7 @@ class Cell:
     initial: int = 10
     options: Mapping[str, Any] = field(default_factory=dict)
     is_charged: bool = False
+    asking_s: float = math.inf
     is_walltime_aware: bool = True
 
 
@@ -115,7 +119,7 @@ def play(cell: Cell) -> Played:
         options=cell.options,
         outcome_bounds=dict(function.bounds),
     )
-    ledger = TimedLedger(study, optimizer, cluster if cell.is_charged else None)
+    ledger = TimedLedger(study, optimizer, cluster if cell.is_charged else None, cell.asking_s)
     played = Played()
     ledger.observers.append(Scribe(played, study, function, cluster.live_s))
     played.reason = Loop(ledger, cluster, tick_s=_TICK_S).run().reason
@@ -126,12 +130,18 @@ def play(cell: Cell) -> Played:
 class TimedLedger(Ledger):
     """Measures what proposals cost, and lets the clock of `charged` go on by it."""
 
-    def __init__(self, study: StudyMachine, optimizer: Optimizer, charged: SimulatedCluster | None) -> None:
+    def __init__(
+        self, study: StudyMachine, optimizer: Optimizer, charged: SimulatedCluster | None, asking_s: float
+    ) -> None:
         super().__init__(study, optimizer)
         self.ask_s = 0.0
+        self._asking_s = asking_s
         self._charged = charged
 
     def ask(self, count: int, clock: Callable[[], float], *, joint: bool = True) -> list[Trial]:
+        if clock() > self._asking_s:
+            self.study.exhaust()
+            return []
         begun = time.thread_time()
         asked = super().ask(count, clock, joint=joint)
         spent = time.thread_time() - begun
