@@ -11,10 +11,8 @@ from typing import Any
 
 import psutil
 import pytest
+from jupyter_client.manager import KernelManager
 from studies import write_study
-
-manager = pytest.importorskip("jupyter_client.manager", reason="needs ipykernel (pip install '.[test]')")
-pytest.importorskip("ipykernel", reason="needs ipykernel (pip install '.[test]')")
 
 CELL_S = 120.0
 
@@ -36,9 +34,7 @@ class Cell:
 
 class Kernel:
     def __init__(self, folder: Path) -> None:
-        self._manager = manager.KernelManager(
-            kernel_name="python3", transport="ipc", ip=str(folder / "kernel")
-        )
+        self._manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(folder / "kernel"))
         self._manager.start_kernel(cwd=str(folder))
         self._client = self._manager.client()
         self._client.start_channels()

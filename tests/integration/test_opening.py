@@ -11,9 +11,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 import xarray as xr
+from studies import run_to_the_end, write_study
 
 import asktell
 from asktell.errors import StudyError
@@ -54,7 +56,6 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_running_study_is_read_over_http(tmp_path: Path, address: str) -> None:
-    pytest.importorskip("aiohttp", reason="needs aiohttp (pip install '.[test]')")
     n_before = 0
     with asktell.Study.create({"name": "far", **CONFIG}, tmp_path / "far") as study:
         for number in range(40):
@@ -74,9 +75,6 @@ def test_a_running_study_is_read_over_http(tmp_path: Path, address: str) -> None
 
 
 def test_arrays_stay_where_they_are_until_they_are_needed(tmp_path: Path) -> None:
-    fsspec = pytest.importorskip("fsspec")
-    from studies import run_to_the_end, write_study
-
     asktell.Study.create(write_study(tmp_path, trials=3, call="fields"), tmp_path / "near")
     run_to_the_end(tmp_path / "near")
     memory = fsspec.filesystem("memory")
@@ -90,7 +88,6 @@ def test_arrays_stay_where_they_are_until_they_are_needed(tmp_path: Path) -> Non
 
 
 def test_what_cannot_be_opened_says_why(tmp_path: Path, address: str) -> None:
-    pytest.importorskip("aiohttp", reason="needs aiohttp (pip install '.[test]')")
     other = tmp_path / "other.zarr"
     xr.Dataset({"a": ("time", [1, 2])}).to_zarr(other, zarr_format=3, consolidated=False)
     port = address.rpartition(":")[2]

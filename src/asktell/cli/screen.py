@@ -33,14 +33,12 @@ _LEAST_STEP = 1e-3
 def screen(found: Overview, console: Console) -> RenderableType:
     """The study as it stands, no wider and no higher than the console."""
     now = time.time()
-    job = awaited_job(found)
-    top = panel(
-        found.snapshot(now),
-        more=[
-            *([("driver", f"job {job} is to come; it waits in the queue")] if job else []),
-            *((name, Sparkline(best_so_far(found.study, name))) for name in found.study.rules.signs),
-        ],
-    )
+    facts: list[tuple[str, RenderableType]] = []
+    if job := awaited_job(found):
+        facts.append(("driver", f"job {job} is to come; it waits in the queue"))
+    traces = {name: best_so_far(found.study, name) for name in found.study.rules.signs}
+    facts.extend((name, Sparkline(trace)) for name, trace in traces.items() if trace)
+    top = panel(found.snapshot(now), more=facts)
     n_lines = console.height - len(console.render_lines(top)) - 1
     running, ended = running_rows(found), _ended_rows(found, now, console.height)
     n_running = min(len(running) + 2, n_lines - min(len(ended) + 2, n_lines // 3))
@@ -53,33 +51,32 @@ def screen(found: Overview, console: Console) -> RenderableType:
 
 
 def best_so_far(study: StudyMachine, objective: str) -> list[float]:
-    """The best feasible value of an objective after each trial's end, in its own sign; NaN before one."""
-    sign, best = study.rules.signs[objective], math.nan
-    found = []
+    """The best feasible value of an objective after each trial's end, in its own sign, from the first on."""
+    sign = study.rules.signs[objective]
+    found: list[float] = []
     for state in sorted(_ended(study), key=_row):
-        if state.status is Status.COMPLETED and state.outcome is not None:
-            value = state.outcome.values[objective]
-            is_better = math.isnan(best) or sign * value < sign * best
-            if is_better and is_feasible(state.outcome.values, study.rules.bounds):
-                best = value
-        found.append(best)
+        values = state.outcome.values if state.outcome is not None else {}
+        if state.status is Status.COMPLETED and is_feasible(values, study.rules.bounds):
+            best = sign * min(sign * value for value in (values[objective], *found[-1:]))
+            found.append(best)
+        else:
+            found.extend(found[-1:])
     return found
 
 
 class Sparkline:
-    """The way from the first finite value to the last, as a row of blocks as long as there is room."""
+    """The way from the first value to the last, as a row of blocks as long as there is room."""
 
     def __init__(self, values: Sequence[float]) -> None:
-        self._values = [value for value in values if math.isfinite(value)]
+        self._values = values
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(1, options.max_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if self._values:
-            first, last = number(self._values[0]), number(self._values[-1])
-            room = options.max_width - len(first) - len(last) - 2
-            yield Text(f"{first} {blocks(self._values, max(1, room))} {last}", no_wrap=True, overflow="crop")
+        first, last = number(self._values[0]), number(self._values[-1])
+        room = options.max_width - len(first) - len(last) - 2
+        yield Text(f"{first} {blocks(self._values, max(1, room))} {last}", no_wrap=True, overflow="crop")
 
 
 def blocks(values: Sequence[float], width: int) -> str:
