@@ -75,17 +75,20 @@ def _judge(
     truth = ranks[unseen]
     spread = float(np.sum((truth - truth.mean()) ** 2)) or 1.0
 
-    def error(places: Array) -> float:
-        return float(np.sum((forest.predict(features.of(places)) - truth) ** 2)) / spread
+    def errors(places: Array) -> Array:
+        """places: (k * trials, d), k times all unseen trials; returns (k,)."""
+        predicted = forest.predict(features.of(places)).reshape(-1, len(truth))
+        found: Array = np.sum((predicted - truth) ** 2, axis=1) / spread
+        return found
 
-    plain = error(unit[unseen])
+    plain = float(errors(unit[unseen])[0])
     losses = np.zeros(unit.shape[1])
     for column in range(len(losses)):
         rows = np.flatnonzero(is_active[unseen, column])
-        shuffled = unit[unseen]
-        for _ in range(_SHUFFLES):
-            shuffled[rows, column] = unit[unseen[rng.permutation(rows)], column]
-            losses[column] += (error(shuffled) - plain) / _SHUFFLES
+        shuffled = np.tile(unit[unseen], (_SHUFFLES, 1, 1))
+        for places in shuffled:
+            places[rows, column] = unit[unseen[rng.permutation(rows)], column]
+        losses[column] = np.mean(errors(shuffled.reshape(-1, unit.shape[1]))) - plain
     return losses, 1.0 - plain
 
 
