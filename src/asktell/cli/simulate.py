@@ -136,7 +136,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
     type=float,
     callback=_finite,
     help="Show the time until the regret is this low (several objectives: the hypervolume this high)."
-    "  [default: what all of them reach]",
+    "  [default: what three quarters of all reach]",
 )
 @click.option(
     "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Studies simulated at the same time."

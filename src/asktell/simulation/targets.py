@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 AXES = ("engine", "schedule", "workers")
 """What is compared; over seeds there are medians."""
 
+_MOST = 0.75  # of the seeds: one that is stuck does not make the target an easy one
+
 Place = Mapping[str, Any]
 """One value of each axis."""
 
@@ -39,17 +41,20 @@ def reached(data: xr.Dataset, target: float, what: str = "ended") -> xr.DataArra
 
 
 def common_target(data: xr.Dataset) -> float | None:
-    """What every study reaches in the end, to two digits; None if one of them reaches nothing."""
+    """What most studies of every combination reach in the end, to two digits; None if there is nothing."""
     found = quality(data)
-    is_regret = found.name == "regret"
-    final = found.min("step") if is_regret else found.max("step")
-    value = float(final.max(skipna=False) if is_regret else final.min(skipna=False))
-    if value == 0 and is_regret:
+    if found.name == "regret":
+        final = found.min("step").fillna(np.inf).quantile(_MOST, "seed", method="higher")
+        value, to_grid = float(final.max()), math.ceil
+    else:
+        final = found.max("step").fillna(0.0).quantile(1 - _MOST, "seed", method="lower")
+        value, to_grid = float(final.min()), math.floor
+    if value == 0.0 and found.name == "regret":
         return value
     if not math.isfinite(value) or value <= 0:
         return None
     unit = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return float(f"{(math.ceil if is_regret else math.floor)(value / unit) * unit:.2g}")
+    return float(f"{to_grid(value / unit) * unit:.2g}")
 
 
 def lines(data: xr.Dataset) -> list[tuple[str, xr.Dataset]]:

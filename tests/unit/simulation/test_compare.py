@@ -124,8 +124,42 @@ def test_the_command_answers_with_a_table_and_a_file(tmp_path: Path) -> None:
     arguments = ["branin", "--engine", "sobol", "--workers", "4", "--trials", "8", "--seeds", "1"]
     result = CliRunner().invoke(main, ["simulate", *arguments, "--target", "50", "--output", str(output)])
     assert result.exit_code == 0, result.output
+    assert "to regret 50" in result.output
     assert "utilisation" in result.output
-    assert output.is_file()
-    wrong = CliRunner().invoke(main, ["simulate", "brannin"])
-    assert wrong.exit_code == 2
-    assert "did you mean 'branin'" in wrong.output
+    assert "async reaches regret 50 in" in result.output
+    with xr.open_dataset(output) as data:
+        assert dict(data.sizes) == {"engine": 1, "schedule": 2, "workers": 1, "seed": 1, "step": 8}
+        assert (data["reason"] == "all 8 trials are done").all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["brannin"], "did you mean 'branin'"),
+        (["branin", "--runtime", "0s"], "0s is too short"),
+        (["branin", "--walltime", "0s"], "0s is too short"),
+        (["branin", "--crash-every", "0s"], "0s is too short"),
+        (["branin", "--schedule", ","], "name at least one"),
+        (["branin", "--schedule", "hybrid:4", "--workers", "4"], "1 < K < workers"),
+        (["branin", "--workers", "4,x"], "numbers of 1 or more"),
+        (["branin", "--target", "nan"], "no number to reach"),
+        (["branin", "--plot", "picture.xyz"], "end its name in .png"),
+        (["branin", "--output", "nowhere/out.nc"], "there is no folder nowhere"),
+    ],
+)
+def test_what_cannot_be_simulated_is_said_before_anything_is_played(arguments: list[str], said: str) -> None:
+    if "--plot" in arguments:
+        pytest.importorskip("matplotlib", reason="plots need matplotlib")
+    result = CliRunner().invoke(main, ["simulate", *arguments])
+    assert result.exit_code == 2, result.output
+    assert said in " ".join(result.output.split())
+
+
+def test_a_study_in_which_everything_fails_says_so_and_has_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="plots need matplotlib")
+    arguments = ["--engine", "sobol", "--workers", "2", "--trials", "4", "--seeds", "1", "--failures", "1"]
+    picture = tmp_path / "plot.png"
+    result = CliRunner().invoke(main, ["simulate", "branin", *arguments, "--plot", str(picture)])
+    assert result.exit_code == 0, result.output
+    assert "async: 1 of 1 studies have no trial that completed" in result.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
