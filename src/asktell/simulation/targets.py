@@ -43,18 +43,16 @@ def reached(data: xr.Dataset, target: float, what: str = "ended") -> xr.DataArra
 def common_target(data: xr.Dataset) -> float | None:
     """What most studies of every combination reach in the end, to two digits; None if there is nothing."""
     found = quality(data)
-    if found.name == "regret":
-        final = found.min("step").fillna(np.inf).quantile(_MOST, "seed", method="higher")
-        value, to_grid = float(final.max()), math.ceil
+    is_regret = found.name == "regret"
+    if is_regret:
+        value = float(found.min("step").fillna(np.inf).quantile(_MOST, "seed", method="higher").max())
     else:
-        final = found.max("step").fillna(0.0).quantile(1 - _MOST, "seed", method="lower")
-        value, to_grid = float(final.min()), math.floor
-    if value == 0.0 and found.name == "regret":
-        return value
+        value = float(found.max("step").fillna(0.0).quantile(1 - _MOST, "seed", method="lower").min())
     if not math.isfinite(value) or value <= 0:
-        return None
+        return 0.0 if is_regret and value == 0 else None
     unit = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return float(f"{to_grid(value / unit) * unit:.2g}")
+    steps = value / unit
+    return float(f"{(math.ceil(steps) if is_regret else math.floor(steps)) * unit:.2g}")
 
 
 def lines(data: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
