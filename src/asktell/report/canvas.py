@@ -28,7 +28,6 @@ from asktell.space.parameters import Choice
 Figure = Any
 """Bokeh sets most of a figure's attributes from tables, which types do not see."""
 
-_LABEL_SIZE = "13px"  # NOTE: of 12px, Chromium without a GPU leaves a speck of turned text
 _MOST_LETTERS = 28  # of an axis' choices side by side
 _TICKS = 4
 _FORMULA = re.compile(r"\$(?=\$)|\\(?=[\[(])")  # what begins one, without its second character
@@ -54,7 +53,6 @@ def new_figure(height: int, *, x_label: str, y_label: str, **options: Any) -> Fi
     fig.xaxis.axis_label, fig.yaxis.axis_label = plain(x_label), plain(y_label)
     for axis in (*fig.xaxis, *fig.yaxis):
         axis.axis_label_text_font_style = "normal"
-        axis.axis_label_text_font_size = _LABEL_SIZE
     return fig
 
 
