@@ -29,6 +29,8 @@ def _local(path: str) -> xr.Dataset:
     root = Path(path)
     store = root if root.suffix == ".zarr" else StudyDirectory(root).store
     if not (store / "zarr.json").is_file():
+        if StudyDirectory(root).config.is_file():
+            raise StudyError(f"{path}: no results yet; they are there soon after its first trial has ended")
         raise _nothing(path)
     return _read(store, path)
 

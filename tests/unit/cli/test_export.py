@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -85,12 +86,24 @@ def test_a_running_study_is_exported_as_far_as_it_came(cli: Cli, suffix: str) ->
         study.ask(5)
         study.tell(1, {"loss": 3.0, "mass": 1.0})
         study.fail(2, "it exploded")
+        deadline = time.monotonic() + 60
+        while not Path("live/results.zarr/zarr.json").is_file():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         config = ["--config"] if suffix in ("json", "yaml") else []
         done = cli("export", "live", *config, "-o", f"live.{suffix}")
     assert done.exit_code == 0, done.output
     assert Path(f"live.{suffix}").stat().st_size
     if suffix == "csv":
         assert list(pd.read_csv("live.csv")["trial"]) in ([1, 2], [1], [])  # as published
+
+
+def test_a_study_without_a_result_says_so(cli: Cli) -> None:
+    Study.create("study.yaml", "fresh")
+    done = cli("export", "fresh", "-o", "fresh.csv")
+    assert done.exit_code == 2
+    assert "fresh: no results yet" in done.stderr
+    assert not Path("fresh.csv").exists()
 
 
 @pytest.mark.parametrize("suffix", ["json", "yaml"])
