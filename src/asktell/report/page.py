@@ -45,6 +45,7 @@ def write(path: Path, file: Path) -> int:
 def render(path: Path) -> str:
     """The page of the study in `path`, whether it runs, has ended or was never run."""
     found = read_study(path)
+    config = without_secrets(found.config)
     ds = _results(path)
     figures = Figures(ds) if ds is not None else None
     drawings = [] if figures is None else list(figures.all())
@@ -66,7 +67,7 @@ def render(path: Path) -> str:
         scripts=[Markup(script) for script in scripts],
         summary=summary(found, ds, now),
         best=best(found, ds, path),
-        configuration={"brief": brief(found.config), "full": found.config.to_yaml()},
+        configuration={"brief": brief(config), "full": config.to_yaml()},
         versions=json.loads(ds.attrs["versions"]) if ds is not None else {},
         attempt_colours={name: colour for name, (colour, _) in LOOKS.items()},
         figures=figures,
@@ -76,6 +77,12 @@ def render(path: Path) -> str:
         data=Markup(_json(_data(ds, figures, shown) if ds is not None and figures is not None else {})),
     )
     return text
+
+
+def without_secrets(config: StudyConfig) -> StudyConfig:
+    """The configuration as it may be passed on: variables of the environment are often keys and passwords."""
+    hidden = dict.fromkeys(config.evaluate.env, "not shown")
+    return config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"env": hidden})})
 
 
 def brief(config: StudyConfig) -> str:

@@ -158,6 +158,18 @@ def test_texts_of_the_study_stay_texts(make: Make) -> None:
     assert "<img" not in page
 
 
+def test_what_the_environment_holds_is_not_passed_on(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(
+        "evaluate: {command: ['true'], env: {API_KEY: hush}}\n"
+        "space: {x: {type: real, low: 0, high: 1}}\nobjectives: {loss: minimize}\nbudget: {trials: 2}\n"
+    )
+    with asktell.Study.create(tmp_path / "study.yaml", tmp_path / "s") as found:
+        found.tell(found.ask().number, {"loss": 1.0})
+    page = report.render(tmp_path / "s")
+    assert "API_KEY" in page
+    assert "hush" not in page
+
+
 def test_nothing_is_loaded_from_elsewhere(make: Make) -> None:
     page = Read(report.render(make([{"loss": 3.0}])))
     loading = {"script": "src", "link": "href", "img": "src", "iframe": "src", "object": "data"}
