@@ -19,18 +19,19 @@ from pathlib import Path
 import numpy as np
 
 from asktell.simulation.functions import FUNCTIONS
-from asktell.simulation.laws import lognormal, parse_law
+from asktell.simulation.laws import parse_law
 from asktell.simulation.play import Cell, ClusterModel, play
 from asktell.study import Schedule, ScheduleKind
 
 RESULTS = Path(__file__).parent / "results" / "wide.jsonl"
-MEAN_S, DEVIATION_S = 60.0, 45.0
+MEAN_S, RUNTIME = 60.0, "lognormal(60s, 45s)"
 SHARES = (0.1, 0.25, 0.5, 1.0)
 
 
 def run(args: argparse.Namespace) -> None:
     """Play one cell and store it."""
     function = FUNCTIONS[args.function]
+    at_once = parse_law("0s", function.space, may_be_zero=True)
     ideal_s = args.trials * MEAN_S / args.workers
     played = play(
         Cell(
@@ -40,8 +41,8 @@ def run(args: argparse.Namespace) -> None:
             schedule=Schedule(ScheduleKind.ASYNC, args.workers),
             seed=args.seed,
             trials=args.trials,
-            runtime=lognormal("", MEAN_S, DEVIATION_S),
-            cluster=ClusterModel(queue=parse_law("0s", function.space)),
+            runtime=parse_law(RUNTIME, function.space),
+            cluster=ClusterModel(queue=at_once, startup=at_once),
             is_charged=True,
             asking_s=ideal_s,
         )
