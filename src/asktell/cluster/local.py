@@ -22,6 +22,7 @@ from asktell.trial import Cause
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 30.0
+CLOSE_TIMEOUT_S = 10.0
 
 UNKNOWN = Why(Cause.WORKER_LOST)
 
@@ -114,7 +115,13 @@ class LocalPool:
 
     def close(self, *, hand_over: bool = False) -> None:
         if self._cluster is not None:
-            self._cluster.close(timeout=10)
+            try:
+                self._cluster.close(timeout=CLOSE_TIMEOUT_S)
+            except TimeoutError:  # a worker that is just starting, on a machine that has much else to do
+                logger.warning(
+                    "the local workers have not ended within %g s; they end with this process",
+                    CLOSE_TIMEOUT_S,
+                )
             self._cluster = None
 
 

@@ -203,7 +203,7 @@ def _told(
     pool = LocalPool(n_workers, security=study_security(draft))
     try:
         with pool.connect() as client:
-            found |= read(client, directory.root, measure, numbers)
+            found |= read(client, directory.root, measure, numbers, lambda: pool.keep((), n_workers))
     finally:
         pool.close()
     good = [number for number, told in sorted(found.items()) if not told.error]

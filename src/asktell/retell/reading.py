@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dask.config
-from distributed import Client, Future, as_completed
+from distributed import Client, Future, wait
 from distributed.scheduler import KilledWorker
 
 from asktell.analysis import open as open_results
@@ -19,6 +19,7 @@ from asktell.retell.measure import Measure
 from asktell.trial import Cause
 
 _BATCHES_PER_WORKER = 8
+_KEEP_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,13 @@ class Told:
     error: str = ""
 
 
-def read(client: Client, path: Path, measure: Measure, numbers: Sequence[int]) -> dict[int, Told]:
-    """What `measure` makes of each of these trials of the study at `path`, by number."""
+def read(
+    client: Client, path: Path, measure: Measure, numbers: Sequence[int], keep: Callable[[], None]
+) -> dict[int, Told]:
+    """What `measure` makes of each of these trials of the study at `path`, by number.
+
+    keep: called now and then while nothing comes: dask gives a worker up that is slow to come back.
+    """
     found: dict[int, Told] = {}
     n_workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
     size = math.ceil(len(numbers) / (n_workers * _BATCHES_PER_WORKER)) or 1
@@ -42,17 +48,23 @@ def read(client: Client, path: Path, measure: Measure, numbers: Sequence[int]) -
         batches[future.key] = batch
         return future
 
-    waiting = as_completed([submit(numbers[i : i + size]) for i in range(0, len(numbers), size)])
-    for future in waiting:
-        batch = batches.pop(future.key)
+    pending = {submit(numbers[i : i + size]) for i in range(0, len(numbers), size)}
+    while pending:
         try:
-            found |= future.result()
-        except KilledWorker:
-            if len(batch) > 1:  # one of them has killed it: which?
-                waiting.update([submit([number]) for number in batch])
-                continue
-            error = f"{measure.target} ended its process: it crashed, or used too much memory"
-            found[batch[0]] = Told(cause=Cause.OBJECTIVE_ERROR, error=error)
+            done, pending = wait(pending, timeout=_KEEP_EVERY_S, return_when="FIRST_COMPLETED")
+        except TimeoutError:
+            keep()
+            continue
+        for future in done:
+            batch = batches.pop(future.key)
+            try:
+                found |= future.result()
+            except KilledWorker:
+                if len(batch) > 1:  # one of them has killed it: which?
+                    pending |= {submit([number]) for number in batch}
+                    continue
+                error = f"{measure.target} ended its process: it crashed, or used too much memory"
+                found[batch[0]] = Told(cause=Cause.OBJECTIVE_ERROR, error=error)
     return found
 
 
