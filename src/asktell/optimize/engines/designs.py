@@ -233,7 +233,7 @@ def best_of_earlier(studies: Sequence[Earlier], count: int) -> list[Params]:
 
 
 def _good_rows(study: Earlier) -> NDArray[np.int64]:
-    """The best feasible rows, the best first: by loss, with several objectives by the worst of their ranks."""
+    """The best feasible rows, the best first: by loss, with several objectives by their worst rank."""
     rows = np.flatnonzero(study.is_feasible)
     ranks = study.losses[rows].argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
     ordered = rows[ranks.max(axis=1).argsort(kind="stable")]

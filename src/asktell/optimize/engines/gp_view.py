@@ -7,8 +7,8 @@
 Hyperparameters are fitted anew from what `settled` says. What is kept from one proposal to the next
 (they, and rows of a factor) is kept only as long as it would come out the same again, to the bit.
 
-Up to `max_points` points the process is exact. Beyond, each proposal is conditioned on as many of them
-around one of the best and made near it (`local_rows`): its cost no longer grows with the history.
+Up to `max_points` points the process is exact. Beyond, each proposal is conditioned on `local_points` of
+them around one of the best, and made near it (`local_rows`): its cost no longer grows with the history.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Surrogates:
         points = kernel.scaled(history.unit[rows])
         if len(rows) > options.max_points:
             at, is_pending = kernel.scaled(centre[None, :])[0], history.is_pending[rows]
-            chosen, close = local_rows(points, at, z[rows], is_pending, options.max_points)
+            chosen, close = local_rows(points, at, z[rows], is_pending, options.limit)
             near, rows, points = rows[close], rows[chosen], points[chosen]
         lower = self._objective.factor(kernel, points, variance[rows])
         values = _values(task, lower, z[rows], history.is_pending[rows])
@@ -188,14 +188,14 @@ def _quantity(
 
     Far from everything that is known, it predicts their mean and standard deviation.
     """
-    history, limit = task.history, task.options.max_points
+    history, options = task.history, task.options
     is_fitted = is_known & _settled(history)
     kernel = model.kernel(history.unit[is_fitted], standardised(values[is_fitted], tail=False))
     rows = np.flatnonzero(is_known)
     points = kernel.scaled(history.unit[rows])
-    if len(rows) > limit:
+    if len(rows) > options.max_points:
         at, none = kernel.scaled(centre[None, :])[0], np.zeros(len(rows), dtype=bool)
-        chosen, _ = local_rows(points, at, values[rows], none, limit)
+        chosen, _ = local_rows(points, at, values[rows], none, options.limit)
         rows, points = rows[chosen], points[chosen]
     mean, spread = float(values[is_known].mean()), float(values[is_known].std()) or 1.0
     z = (values[rows] - mean) / spread

@@ -103,8 +103,18 @@ class GaussianProcessOptions(Options):
         " order); without one, or where it is not above 0, noise is only learned",
     )
     max_points: int = Field(
-        default=1000, ge=100, description="points conditioned on; of more, those around a promising one"
+        default=1000, ge=100, description="up to so many points, all are conditioned on"
     )
+    local_points: int = Field(
+        default=400,
+        ge=100,
+        description="of more points, so many (max_points at most): most of them around a promising one",
+    )
+
+    @property
+    def limit(self) -> int:
+        """Points conditioned on where not all are."""
+        return min(self.local_points, self.max_points)
 
 
 class BoTorchOptions(Options):
