@@ -15,10 +15,10 @@ from asktell.cluster.batch import BatchPool
 from asktell.cluster.job_log import JobLog
 from asktell.cluster.leftovers import cancel_leftovers
 from asktell.config import parse
+from asktell.creation import create
 from asktell.directory import StudyDirectory
 from asktell.journal import open_driver
 from asktell.records import Opened
-from asktell.creation import create
 
 SBATCH = """\
 #!/bin/sh
