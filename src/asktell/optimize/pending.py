@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 TOLERANCE = 1e-6
 """Two points closer than this in every column of the unit cube are one."""
 
+_FAR = 1e100  # spreads below the median: farther makes no difference, and its square would overflow
+
 
 class Lie(StrEnum):
     """The loss that a pending point is given while it is not known.
@@ -70,7 +72,9 @@ def compressed(losses: Array, tail: bool) -> tuple[Array, Array]:
         spread = 1.4826 * np.median(np.abs(z)) or z.std()
         if spread > 0:
             slope = slope / (spread + np.maximum(z, 0.0))
-            z = np.where(z > 0, np.log1p(np.maximum(z, 0.0) / spread), z / spread)
+            with np.errstate(over="ignore"):
+                z = np.clip(z / spread, -_FAR, np.finfo(z.dtype).max)
+            z = np.where(z > 0, np.log1p(np.maximum(z, 0.0)), z)
     z = z - z.mean()
     deviation = z.std()
     if deviation == 0:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from asktell.errors import SpaceExhausted
-from asktell.optimize.pending import Taken, standardised, success, unused_point
+from asktell.optimize.pending import Taken, compressed, standardised, success, unused_point
 from asktell.space import Boolean, Categorical, Integer, Real, Space
 
 
@@ -50,6 +50,14 @@ def test_standardising_keeps_the_order_and_tames_the_tail() -> None:
     assert (abs(z.mean()), z.std()) == pytest.approx((0.0, 1.0), abs=1e-12)
     assert np.ptp(z[:60]) > 1.0 > 1e-6 > np.ptp(standardised(losses, tail=False)[:60])
     assert standardised(np.full(3, 5.0), tail=True).tolist() == [0.0] * 3
+
+
+@pytest.mark.parametrize("extreme", [1.7e308, 1e300, -1e300, -1.7e308])
+def test_the_largest_number_there_is_can_be_a_loss(extreme: float) -> None:
+    losses = np.array([1e-9, 2e-9, extreme, 3e-9, 4e-9])
+    z, slope = compressed(losses, tail=True)
+    assert np.isfinite([z, slope]).all()
+    assert (z[2] > z[[0, 1, 3, 4]]).all() if extreme > 0 else (z[2] < z[[0, 1, 3, 4]]).all()
 
 
 def test_success_is_judged_by_the_nearest() -> None:
