@@ -1,4 +1,4 @@
-"""The page about clusters: its tables are those of the model, its study files load."""
+"""The pages of the documentation: their tables are those of the models, their study files load."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from asktell.config import load
+from asktell.optimize.engines import ENGINES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "cluster.md").read_text()
@@ -26,8 +27,18 @@ def settings() -> ModuleType:
     return module
 
 
-def test_tables_are_those_of_the_model(settings: ModuleType) -> None:
-    assert settings.with_tables(PAGE) == PAGE, "run `python docs/settings.py`"
+def test_tables_are_those_of_the_models(settings: ModuleType) -> None:
+    for page in settings.PAGES:
+        text = page.read_text()
+        assert settings.with_tables(text) == text, "run `python docs/settings.py`"
+        assert "-->\n|" in text
+
+
+def test_every_engine_has_its_table() -> None:
+    text = (DOCS / "engines.md").read_text()
+    for name, options in ENGINES.items():
+        assert f"`{name}`" in text
+        assert not options.model_fields or f"<!-- engine: {name} -->" in text
 
 
 def test_page_shows_study_files() -> None:

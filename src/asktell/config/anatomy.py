@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from enum import Enum
 from typing import Annotated, Any
 
 from pydantic.fields import FieldInfo
@@ -49,8 +50,10 @@ def entries(annotation: Any) -> list[type[Section]]:
 
 
 def choices(annotation: Any) -> tuple[str, ...]:
-    """The values of a Literal; nothing for any other type."""
+    """The values of a Literal or an enumeration; nothing for any other type."""
     inner = unwrap(annotation)
+    if isinstance(inner, type) and issubclass(inner, Enum):
+        return tuple(str(member.value) for member in inner)
     return typing.get_args(inner) if typing.get_origin(inner) is typing.Literal else ()
 
 
