@@ -15,7 +15,7 @@ from asktell.errors import StudyError
 from asktell.space import Constant, Parameter, Space
 from asktell.space.parameters import Choice
 from asktell.space.space import INACTIVE
-from asktell.trial import Cause, Status
+from asktell.trial import Cause, Origin, Status
 
 Array = NDArray[np.float64]
 
@@ -24,6 +24,8 @@ STATUSES = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 CAUSES = tuple(Cause)
 """By code, as the store writes them."""
+
+_ELSEWHERE = (Origin.ADDED, Origin.RETOLD)
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -79,6 +81,11 @@ def is_candidate(ds: xr.Dataset) -> NDArray[np.bool_]:
     return np.asarray(is_completed(ds) & (ds["feasible"].values == 1))
 
 
+def is_own(ds: xr.Dataset) -> NDArray[np.bool_]:
+    """(n,) trials that this study proposed and ran: no results known from elsewhere, no retold ones."""
+    return ~np.isin(ds["origin"].values.astype(str), _ELSEWHERE)
+
+
 def losses(ds: xr.Dataset) -> Array:
     """(n, m) objectives, minimised; NaN where a trial cannot be the best."""
     found = np.stack([sign * ds[name].values for name, sign in signs(ds).items()], axis=1)
@@ -120,10 +127,12 @@ def hours(times: NDArray[np.datetime64], since: np.datetime64) -> Array:
 
 
 def begun_at(ds: xr.Dataset) -> np.datetime64:
-    """When the first point was proposed; NaT where no trial says."""
-    times = ds["asked_at"].values
-    times = times[~np.isnat(times)]
-    return np.datetime64(times.min()) if len(times) else np.datetime64("NaT", "ns")
+    """When the study proposed its first point; before it did, when it was first told; NaT before any trial."""
+    for times in (ds["asked_at"].values[is_own(ds)], ds["told_at"].values):
+        known = times[~np.isnat(times)]
+        if len(known):
+            return np.datetime64(known.min())
+    return np.datetime64("NaT", "ns")
 
 
 def described(values: xr.DataArray, like: xr.DataArray | None = None, **attrs: str) -> xr.DataArray:

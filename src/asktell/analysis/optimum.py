@@ -36,7 +36,8 @@ def trace(ds: xr.Dataset) -> xr.Dataset:
 
     Along `trial`: `best` in the objective's own sign, NaN before the first valid result; `best_trial`
     its number, -1 before; `count` of trials that have ended; `wall_time` in h since the first proposal,
-    pauses between sessions included; `core_hours` of all attempts so far, lost ones included.
+    pauses between sessions included, 0 for what was added or retold before; `core_hours` of all attempts
+    so far, lost ones included.
     """
     name, sign = facts.only_objective(ds)
     loss = facts.losses(ds)[:, 0]
@@ -111,7 +112,7 @@ def hypervolume(ds: xr.Dataset, reference: Sequence[float] | None = None) -> xr.
 
 def _against(ds: xr.Dataset) -> xr.Dataset:
     """What progress is drawn against: coordinates along `trial`, in the order in which trials ended."""
-    wall_time = facts.hours(ds["told_at"].values, facts.begun_at(ds))
+    wall_time = np.maximum(0.0, facts.hours(ds["told_at"].values, facts.begun_at(ds)))
     coords = {
         "count": ("trial", np.arange(1, ds.sizes["trial"] + 1), {"long_name": "trials that have ended"}),
         "wall_time": ("trial", wall_time, {"long_name": "time since the first proposal", "units": "h"}),

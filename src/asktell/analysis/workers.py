@@ -2,6 +2,7 @@
 
 An attempt holds its worker from its start to its end. Workers are known from their attempts only: one
 that never got any, and the time before a worker's first and after its last one, are not counted.
+Nor are attempts of retold trials: they were another study's, whose own dataset tells of them.
 """
 
 from __future__ import annotations
@@ -35,15 +36,20 @@ def timeline(ds: xr.Dataset) -> xr.Dataset:
     names = np.array([item["worker"] for item in found], dtype=object)
     idle = np.full(len(found), np.nan)
     idle[1:] = np.where(names[1:] == names[:-1], np.maximum(0.0, (end - ran)[1:] - end[:-1]), np.nan)
+
+    def texts(key: str, long_name: str) -> tuple[Any, dict[str, str]]:
+        return np.array([str(item[key]) for item in found], dtype=object), {"long_name": long_name}
+
     columns: dict[str, tuple[Any, dict[str, str]]] = {
         "worker": (names, {"long_name": "worker"}),
-        **{key: (np.array([item[key] for item in found], dtype=object), {}) for key in ("host", "job")},
+        "host": texts("host", "host of the worker"),
+        "job": texts("job", "batch job of the worker"),
         "trial": (np.array([item["trial"] for item in found], dtype=np.int64), {"long_name": "trial number"}),
         "begin": (_times(end - ran), {"long_name": "begin of the attempt"}),
         "end": (_times(end), {"long_name": "end of the attempt"}),
         "duration": (ran, {"long_name": "duration of the attempt", "units": "s"}),
-        "outcome": (np.array([str(item["outcome"]) for item in found], dtype=object), {}),
-        "cause": (np.array([str(item["cause"]) for item in found], dtype=object), {}),
+        "outcome": texts("outcome", "what came of the attempt"),
+        "cause": texts("cause", "why it brought no result"),
         "idle": (idle, {"long_name": "time since the worker's attempt before", "units": "s"}),
     }
     return xr.Dataset({name: ("attempt", values, attrs) for name, (values, attrs) in columns.items()})
@@ -85,12 +91,12 @@ def utilisation(ds: xr.Dataset) -> xr.Dataset:
 
 
 def staleness(ds: xr.Dataset) -> xr.Dataset:
-    """What each proposal had to do without, by trial number; `add`ed results are left out.
+    """What each proposal had to do without, by trial number; added and retold results are left out.
 
     `outstanding`: trials asked and not told when it was made; `told`: results that it knew;
     `missing`: the share of the former in both.
     """
-    proposed = ds.isel(trial=~np.isin(ds["origin"].values, ["added"])).sortby("trial")
+    proposed = ds.isel(trial=facts.is_own(ds)).sortby("trial")
     outstanding, told = proposed["staleness"].values, proposed["told"].values
     missing = _share(outstanding.astype(np.float64), (outstanding + told).astype(np.float64))
     return xr.Dataset(
@@ -141,7 +147,7 @@ def core_hours(ds: xr.Dataset) -> NDArray[np.float64]:
 
 def _is_run(ds: xr.Dataset) -> NDArray[np.bool_]:
     """(n,) trials that an attempt's own report ended: no results known from elsewhere, no verdicts."""
-    return np.asarray((ds["worker"].values != "") & ~np.isnat(ds["started_at"].values))
+    return np.asarray(facts.is_own(ds) & (ds["worker"].values != "") & ~np.isnat(ds["started_at"].values))
 
 
 def _last_attempts(ds: xr.Dataset) -> list[dict[str, Any]]:

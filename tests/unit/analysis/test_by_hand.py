@@ -73,6 +73,19 @@ def test_staleness(five: xr.Dataset) -> None:
     np.testing.assert_allclose(found.missing, [np.nan, 1, 1 / 2, 0, 1 / 4])
 
 
+def test_what_another_study_ran_is_no_work_of_this_one(five: xr.Dataset) -> None:
+    origin = xr.where(five.trial < 2, "retold", five.origin)
+    later = five.asked_at.where(five.trial < 2, five.asked_at + np.timedelta64(1, "D"))
+    ds = five.assign(origin=origin, asked_at=later, told_at=later + np.timedelta64(1, "h"))
+    found = analysis.trace(ds)
+    assert found.best_trial.values.tolist() == [0, 1, 1, 1, 4]
+    np.testing.assert_allclose(found.wall_time * 3600, [0, 0, 3600, 3660, 3661], atol=1.0)
+    np.testing.assert_allclose(found.core_hours * 3600, [0, 0, 120, 180, 240])
+    assert analysis.timeline(ds).trial.values.tolist() == [2, 4, 3]
+    assert analysis.cost(ds).attempts.sum() == 3
+    assert analysis.staleness(ds).trial.values.tolist() == [2, 3, 4]
+
+
 def test_cost(five: xr.Dataset) -> None:
     found = analysis.cost(five)
     assert float(found.core_hours.sel(outcome="completed").sum()) == pytest.approx(480 / 3600)
