@@ -127,7 +127,7 @@ def hours(times: NDArray[np.datetime64], since: np.datetime64) -> Array:
 
 
 def begun_at(ds: xr.Dataset) -> np.datetime64:
-    """When the study proposed its first point; before it did, when it was first told; NaT before any trial."""
+    """When the study proposed its first point, else when it was first told; NaT before any trial."""
     for times in (ds["asked_at"].values[is_own(ds)], ds["told_at"].values):
         known = times[~np.isnat(times)]
         if len(known):
