@@ -8,9 +8,10 @@
 
 Runtimes are lognormal (standard deviation 0.75 of the mean) on a virtual clock: whoever is asked next,
 and what is pending then, is the same for every optimiser with the same seed. All begin with the same
-10 Sobol points. Each finished cell is a line of benchmarks/results/regret.jsonl, so that a run can be
-stopped and goes on where it was; tables and plots are made from that file alone. Engines whose names
-begin with 'groups-' propose as many points as there are workers and wait for all of them.
+10 Sobol points. With several objectives, regret is the share of the front's hypervolume that is missing.
+Each finished cell is a line of benchmarks/results/regret.jsonl, so that a run can be stopped and goes on
+where it was; tables and plots are made from that file alone. Engines whose names begin with 'groups-' propose as many
+points as there are workers and wait for all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ import json
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,8 @@ from peers import PEERS, installed
 from threadpoolctl import threadpool_limits
 
 from asktell.optimize.design import design_point
+from asktell.optimize.hypervolume import hypervolume
+from asktell.simulation.compare import hypervolumes
 from asktell.simulation.functions import FUNCTIONS, TestFunction
 from asktell.trial import Params
 
@@ -40,8 +42,11 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).parent / "results" / "regret.jsonl"
 INITIAL = 10
+Evaluated = tuple[Params, Mapping[str, float] | None]
+ON_FRONT = {"zdt1": 0.0, "c2dtlz2": 0.5}
+"""With several objectives: what all parameters but the first are along the front."""
+
 MODULES = {name: modules for name, (modules, _) in (*PEERS.items(), *GROUPED.items())}
-SINGLE = [name for name, function in FUNCTIONS.items() if function.optimum is not None]
 
 
 def play(engine: str, function: TestFunction, workers: int, seed: int, trials: int) -> dict[str, Any]:
@@ -49,8 +54,8 @@ def play(engine: str, function: TestFunction, workers: int, seed: int, trials: i
     peer = PEERS[engine][1](function, seed, INITIAL)
     noise = np.random.default_rng([seed, 1])
     running: list[tuple[float, int, Any, Mapping[str, Any]]] = []
-    scores, now, asked, ask_s = list[float](), 0.0, 0, 0.0
-    while len(scores) < trials:
+    found, now, asked, ask_s = list[Evaluated](), 0.0, 0, 0.0
+    while len(found) < trials:
         while len(running) < workers and asked < trials:
             begun = time.process_time()
             if asked < INITIAL:
@@ -67,8 +72,8 @@ def play(engine: str, function: TestFunction, workers: int, seed: int, trials: i
         begun = time.process_time()
         peer.tell(handle, values)
         ask_s += time.process_time() - begun
-        scores.append(score(function, params, values))
-    return cell(scores, ask_s)
+        found.append((params, values))
+    return cell(function, found, ask_s)
 
 
 class Spent(Exception):
@@ -79,34 +84,58 @@ def play_groups(engine: str, function: TestFunction, size: int, seed: int, trial
     """One cell of groups that are waited for. Of the last group, only what is left of the trials counts."""
     noise = np.random.default_rng([seed, 1])
     first = [design_point(function.space, seed, index) for index in range(INITIAL)]
-    scores: list[float] = []
+    found: list[Evaluated] = []
 
     def evaluate(batch: Sequence[Params]) -> list[Mapping[str, float] | None]:
         values = [function.evaluate(params, noise) for params in batch]
-        scores.extend(map(partial(score, function), batch, values))
-        if len(scores) >= trials:
+        found.extend(zip(batch, values, strict=True))
+        if len(found) >= trials:
             raise Spent
         return values
 
     begun = time.process_time()
     with contextlib.suppress(Spent):
         GROUPED[engine][1](function, seed, first, size, evaluate)
-    return cell(scores[:trials], time.process_time() - begun)
+    return cell(function, found[:trials], time.process_time() - begun)
 
 
-def score(function: TestFunction, params: Params, values: Mapping[str, float] | None) -> float:
-    """The regret of one evaluation; inf where it failed or breaks a bound."""
-    if values is None or any(not low <= values[k] <= high for k, (low, high) in function.bounds.items()):
-        return math.inf
-    return function.regret(params, values["loss"])
-
-
-def cell(scores: Sequence[float], ask_s: float) -> dict[str, Any]:
-    trace = np.minimum.accumulate(scores).tolist()
+def cell(function: TestFunction, found: Sequence[Evaluated], ask_s: float) -> dict[str, Any]:
+    trace = running_regret(function, found) if function.optimum is not None else missing(function, found)
     return {
         "regret": [float(f"{value:.4g}") if math.isfinite(value) else None for value in trace],
         "ask_s": ask_s,
     }
+
+
+def running_regret(function: TestFunction, found: Sequence[Evaluated]) -> list[float]:
+    """Of the best so far; inf before there is one."""
+    regrets = [
+        function.regret(params, values["loss"]) if values and is_good(function, values) else math.inf
+        for params, values in found
+    ]
+    return [float(value) for value in np.minimum.accumulate(regrets)]
+
+
+def missing(function: TestFunction, found: Sequence[Evaluated]) -> list[float]:
+    """The share of the whole front's hypervolume that the front so far lacks."""
+    first, *others = function.space.columns
+    rest, rng = dict.fromkeys(others, ON_FRONT[function.name]), np.random.default_rng(0)
+    front = [function.evaluate({first: x, **rest}, rng) for x in np.linspace(0.0, 1.0, 2001)]
+    reference = np.array(function.reference)
+    whole = hypervolume(np.array([v for v in losses(function, front) if not math.isnan(v[0])]), reference)
+    volumes = hypervolumes(losses(function, [values for _, values in found]), reference)
+    return [float(volume) for volume in 1.0 - volumes / whole]
+
+
+def losses(function: TestFunction, found: Sequence[Mapping[str, float] | None]) -> list[list[float]]:
+    """NaN where a trial failed or is out of bounds."""
+    names = function.objectives
+    return [[v[name] if v and is_good(function, v) else math.nan for name in names] for v in found]
+
+
+def is_good(function: TestFunction, values: Mapping[str, float]) -> bool:
+    """Whether they are within all bounds."""
+    return all(low <= values[name] <= high for name, (low, high) in function.bounds.items())
 
 
 def stored(path: Path) -> dict[tuple[str, str, int, int], dict[str, Any]]:
@@ -159,11 +188,11 @@ def table(args: argparse.Namespace) -> None:
         engines = [e for e in args.engines if any(key[0] == e and key[2] == workers for key in cells)]
         if not engines:
             continue
-        finals = {(e, f): _finals(cells, e, f, workers) for e in engines for f in SINGLE}
+        finals = {(e, f): _finals(cells, e, f, workers) for e in engines for f in FUNCTIONS}
         most = max(map(len, finals.values()), default=0)
         print(f"\n| {workers} worker{'s' * (workers > 1)} | " + " | ".join(engines) + " |")
         print("| --- " * (len(engines) + 1) + "|")
-        for name in SINGLE:
+        for name in FUNCTIONS:
             medians = {e: np.median(list(finals[e, name].values())) for e in engines if finals[e, name]}
             if not medians:
                 continue
@@ -194,7 +223,7 @@ def _finals(cells: Mapping[Any, dict[str, Any]], engine: str, name: str, workers
 def _count_better(finals: Mapping[tuple[str, str], Finals], first: str, other: str) -> str:
     """'so many of so many' functions, by the median of the seeds that both have."""
     is_better = []
-    for name in SINGLE:
+    for name in FUNCTIONS:
         mine, theirs = finals[first, name], finals[other, name]
         if seeds := mine.keys() & theirs.keys():
             is_better.append(np.median([mine[s] for s in seeds]) < np.median([theirs[s] for s in seeds]))
@@ -212,11 +241,11 @@ def plot(args: argparse.Namespace) -> None:
 
     cells, workers = stored(RESULTS), args.workers[0]
     figure = Figure(figsize=(15, 9), layout="constrained")
-    panels = figure.subplots(3, math.ceil(len(SINGLE) / 3)).ravel()
+    panels = figure.subplots(3, math.ceil(len(FUNCTIONS) / 3)).ravel()
     engines = [e for e in args.engines if any(key[0] == e and key[2] == workers for key in cells)]
     seeds: dict[str, int] = {}
     lines: dict[str, Line2D] = {}
-    for panel, name in zip(panels, SINGLE, strict=False):
+    for panel, name in zip(panels, FUNCTIONS, strict=False):
         for index, engine in enumerate(engines):
             rows = [line["regret"] for key, line in cells.items() if key[:3] == (engine, name, workers)]
             if rows:
@@ -227,7 +256,7 @@ def plot(args: argparse.Namespace) -> None:
         panel.set_yscale("log")
         panel.set_title(name, fontsize=10)
         panel.grid(alpha=0.3)
-    for panel in panels[len(SINGLE) :]:
+    for panel in panels[len(FUNCTIONS) :]:
         panel.set_axis_off()
     figure.supxlabel("evaluations told")
     figure.supylabel(f"regret of the best so far, {workers} workers, median")
@@ -243,7 +272,7 @@ def main(argv: Iterable[str] | None = None) -> None:
     parser.add_argument("what", choices=("run", "merge", "table", "plot"))
     parser.add_argument("files", nargs="*", default=["regret.png"])
     parser.add_argument("--engines", nargs="+", default=list(PEERS), choices=list(MODULES))
-    parser.add_argument("--functions", nargs="+", default=SINGLE, choices=SINGLE)
+    parser.add_argument("--functions", nargs="+", default=list(FUNCTIONS), choices=list(FUNCTIONS))
     parser.add_argument("--workers", nargs="+", type=int, default=[4, 16])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--trials", type=int, default=100)
