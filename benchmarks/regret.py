@@ -10,8 +10,8 @@ Runtimes are lognormal (standard deviation 0.75 of the mean) on a virtual clock:
 and what is pending then, is the same for every optimiser with the same seed. All begin with the same
 10 Sobol points. With several objectives, regret is the share of the front's hypervolume that is missing.
 Each finished cell is a line of benchmarks/results/regret.jsonl, so that a run can be stopped and goes on
-where it was; tables and plots are made from that file alone. Engines whose names begin with 'groups-' propose as many
-points as there are workers and wait for all of them.
+where it was; tables and plots are made from that file alone. Engines whose names begin
+with 'groups-' propose as many points as there are workers and wait for all of them.
 """
 
 from __future__ import annotations
