@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from asktell.errors import SpaceExhausted
@@ -90,6 +90,8 @@ def test_proposals_are_valid_new_and_reproducible(
     engine: str, space: Space, script: list[str], random: Random
 ) -> None:
     name, options = ENGINES[engine]
+    is_wide = any(isinstance(p, Integer) and p.high > 100 for p in space.parameters.values())
+    assume(not (name == "grid" and is_wide))  # a grid has every integer, and is refused if these are too many
     opt = Optimizer(space, engine=name, initial=3, options=options)
     ends: dict[int, bool] = {}
     try:
