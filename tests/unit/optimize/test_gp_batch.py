@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from asktell.errors import SpaceExhausted
 from asktell.optimize.acquisition import log_expected_improvement
 from asktell.optimize.engines.gp_batch import best_in_turn, best_of_clusters
 from asktell.optimize.engines.options import Batch
@@ -92,6 +93,18 @@ def test_a_large_group_of_a_long_study_has_no_point_twice() -> None:
     distances = np.abs(unit[:, None] - unit[None]).max(axis=2)[np.triu_indices(160, 1)]
     assert distances.min() > 1e-6
     assert {trial.origin for trial in opt.trials[120:]} == {Origin.MODEL}
+
+
+@pytest.mark.parametrize("batch", Batch)
+def test_a_long_study_comes_to_the_end_of_its_space(batch: Batch) -> None:
+    """More points were asked than are conditioned on; the last group is what is left, and then there is none."""
+    space = Space({"n": Integer(1, 55), "m": Categorical(["a", "b"])})
+    opt = Optimizer(space, engine="gp", initial=4, options={"batch": batch, "max_points": 100})
+    for params in list(space.grid(levels=1))[:105]:
+        opt.add(params, float(params["n"]))
+    assert len(opt.ask(9)) == 5
+    with pytest.raises(SpaceExhausted):
+        opt.ask(9)
 
 
 def test_what_a_point_adds_to_q_ei_is_its_definition() -> None:

@@ -75,6 +75,8 @@ def best_in_turn(
     deviations from their means. counts: whether an imagined outcome is one to improve on.
     """
     unit, values = unit[:_CANDIDATES], values[:_CANDIDATES]
+    if not len(unit):
+        return []
     pool = posterior.pool(unit)
     best = criterion.best
     limits = criterion.logarithm(values) - criterion.promise(pool.mean, pool.std, best)
