@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import dask.config
-from distributed import Client, Future, wait
+from distributed import Client, wait
 from distributed.scheduler import KilledWorker
 
 from asktell.analysis import open as open_results
@@ -38,33 +37,35 @@ def read(
 
     keep: called now and then while nothing comes: dask gives a worker up that is slow to come back.
     """
-    found: dict[int, Told] = {}
     n_workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
     size = math.ceil(len(numbers) / (n_workers * _BATCHES_PER_WORKER)) or 1
-    batches: dict[Any, Sequence[int]] = {}
+    found: dict[int, Told] = {}
 
-    def submit(batch: Sequence[int]) -> Future[Any]:
-        future = client.submit(read_here, path, measure, batch, pure=False, retries=0)
-        batches[future.key] = batch
-        return future
-
-    pending = {submit(numbers[i : i + size]) for i in range(0, len(numbers), size)}
-    while pending:
-        try:
-            done, pending = wait(pending, timeout=_KEEP_EVERY_S, return_when="FIRST_COMPLETED")
-        except TimeoutError:
-            keep()
-            continue
-        for future in done:
-            batch = batches.pop(future.key)
+    def try_all(batches: Sequence[Sequence[int]]) -> list[int]:
+        """Read these batches; returns the numbers in those whose worker died."""
+        futures = {
+            client.submit(read_here, path, measure, batch, pure=False, retries=0): batch for batch in batches
+        }
+        pending, died = set(futures), list[int]()
+        while pending:
             try:
-                found |= future.result()
-            except KilledWorker:
-                if len(batch) > 1:  # one of them has killed it: which?
-                    pending |= {submit([number]) for number in batch}
-                    continue
-                error = f"{measure.target} ended its process: it crashed, or used too much memory"
-                found[batch[0]] = Told(cause=Cause.OBJECTIVE_ERROR, error=error)
+                done, pending = wait(pending, timeout=_KEEP_EVERY_S, return_when="FIRST_COMPLETED")
+            except TimeoutError:
+                keep()
+                continue
+            for future in done:
+                try:
+                    found.update(future.result())
+                except KilledWorker:
+                    died += futures[future]
+        return sorted(died)
+
+    died = try_all([numbers[i : i + size] for i in range(0, len(numbers), size)])
+    # Which of them was it? What waited at the same worker has died with it, so the last word is had alone.
+    for number in try_all([[number] for number in died]):
+        if try_all([[number]]):
+            error = f"{measure.target} ended its process: it crashed, or used too much memory"
+            found[number] = Told(cause=Cause.OBJECTIVE_ERROR, error=error)
     return found
 
 
