@@ -14,6 +14,7 @@ progress.json     counts, incumbent, estimated end; rewritten atomically
 best.json         at the end
 retold.py         what a trial of a study runs that `retell` made: what source.yaml says, then a function
 source.yaml       the study file of the study before it
+earlier/          both files of that study, if it was made so itself
 """
 
 from __future__ import annotations

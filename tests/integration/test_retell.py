@@ -136,6 +136,18 @@ def test_a_resumed_study_evaluates_and_measures(
     assert not [finding for finding in verify(made.path) if finding.is_problem]
 
 
+def test_a_study_retold_twice_needs_neither_of_those_before(source: Path, tmp_path: Path) -> None:
+    first = retell(source, "measures.py:spread", tmp_path / "first.study", workers=1)
+    assert sorted(first.failed) == [1, 3], "who shared a worker with a crash has not crashed"
+    made = retell(first.path, "measures.py:halved", tmp_path / "new.study", workers=1)
+    shutil.rmtree(first.path)
+    with Study(made.path) as study:
+        study.enqueue({"x": 0.2, "n": 3})
+    assert study.run(trials=1).done
+    known = [expected(x, n) / 2 for x, n in ((0.1, 1), (0.3, 5), (0.2, 3))]
+    np.testing.assert_allclose(opened(made.path).halved[opened(made.path).status == 0], known)
+
+
 def test_several_numbers_with_their_labels_are_several_objectives(source: Path, tmp_path: Path) -> None:
     made = retell(
         source, "measures.py:labelled", tmp_path / "new.study", directions={"corner": "maximize"}, workers=1

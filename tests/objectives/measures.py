@@ -13,6 +13,10 @@ def spread(trial):
     return trial.large.max() - trial.small.sum() + trial.n
 
 
+def halved(trial):
+    return trial.spread / 2
+
+
 def labelled(trial):
     assert trial.small.dims == ("row", "column")
     assert trial.small.attrs["units"] == "mm"

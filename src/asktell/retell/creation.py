@@ -2,7 +2,7 @@
 
 Outputs stay where they can be read: the new study has a chunk of a large output as a second name (hard
 link) of the source's file, which nobody ever rewrites; where the file system cannot do that, as a copy.
-It needs the source no more: either may be moved, or removed.
+It needs the source no more: either may be removed.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ logger = logging.getLogger(__name__)
 
 EVALUATION = "retold.py"
 SOURCE = "source.yaml"
+EARLIER = "earlier"
+"""Folder with the same two files of a source that was retold itself."""
+
+
+_CALL = f"{EVALUATION}:evaluate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +112,8 @@ def retell(
         ended = [item for item in _ended(directory, records) if item.number in published]
         told = _told(directory, draft, measure, ended, workers)
         names = list(next(item.values for _, item in sorted(told.items()) if not item.error))
-        replace_files(
-            [
-                (draft.root / SOURCE, config.to_yaml().encode()),
-                (draft.root / EVALUATION, _evaluation(directory.root, measure).encode()),
-            ]
-        )
+        _keep_source(config, draft.root, into)
+        replace_files([(draft.root / EVALUATION, _evaluation(directory.root, measure).encode())])
         changed = _config(config, names, directions or {}, into.name.removesuffix(".study"), draft.root)
         changed = with_overrides(changed, overrides)
         optimizer_of(changed)  # what the engine refuses is refused here
@@ -249,6 +250,17 @@ evaluate = Evaluation(
 '''
 
 
+def _keep_source(config: StudyConfig, folder: Path, final: Path) -> None:
+    """Write the study file of the source, and what it runs if it was retold, to `folder`, to be `final`."""
+    evaluate = config.evaluate
+    if evaluate.call == _CALL and (evaluate.folder / SOURCE).is_file():
+        make_folder(folder / EARLIER)
+        replace_files([(folder / EARLIER / EVALUATION, (evaluate.folder / EVALUATION).read_bytes())])
+        _keep_source(from_resolved(evaluate.folder / SOURCE), folder / EARLIER, final / EARLIER)
+        config = _in_folder(config, final / EARLIER)
+    replace_files([(folder / SOURCE, config.to_yaml().encode())])
+
+
 def _config(
     config: StudyConfig, names: Sequence[str], directions: Mapping[str, Direction], name: str, folder: Path
 ) -> StudyConfig:
@@ -262,7 +274,7 @@ def _config(
         objectives[key] = known.model_copy(update={"direction": direction})
     evaluate = config.evaluate.model_copy(
         update={
-            "call": f"{EVALUATION}:evaluate",
+            "call": _CALL,
             "command": None,
             "shell": False,
             "templates": [],
