@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def to_netcdf(results: xr.Dataset, file: Path) -> list[str]:
-    """Write everything; returns no names, as nothing is left out.
+    """Write everything, some blocks of arrays at a time; returns no names, as nothing is left out.
 
     netCDF has no complex numbers: such an output becomes `<name>_real` and `<name>_imag`.
     Raises StoreError where no library for netCDF 4 is installed.
     """
-    found = _without_complex(results.load()).drop_encoding()
+    found = _without_complex(results).drop_encoding()
     found.attrs = _plain_attrs(found.attrs)
     for variable in found.variables.values():
         variable.attrs = _plain_attrs(variable.attrs)
