@@ -102,9 +102,7 @@ class GaussianProcessOptions(Options):
         description="result that is the objective's standard error (several objectives: one each, in their"
         " order); without one, or where it is not above 0, noise is only learned",
     )
-    max_points: int = Field(
-        default=1000, ge=100, description="up to so many points, all are conditioned on"
-    )
+    max_points: int = Field(default=1000, ge=100, description="up to so many points, all are conditioned on")
     local_points: int = Field(
         default=400,
         ge=100,
