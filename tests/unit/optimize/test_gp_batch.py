@@ -97,7 +97,7 @@ def test_a_large_group_of_a_long_study_has_no_point_twice() -> None:
 
 @pytest.mark.parametrize("batch", Batch)
 def test_a_long_study_comes_to_the_end_of_its_space(batch: Batch) -> None:
-    """More points were asked than are conditioned on; the last group is what is left, and then there is none."""
+    """More points were asked than are conditioned on; the last group is what is left."""
     space = Space({"n": Integer(1, 55), "m": Categorical(["a", "b"])})
     opt = Optimizer(space, engine="gp", initial=4, options={"batch": batch, "max_points": 100})
     for params in list(space.grid(levels=1))[:105]:
