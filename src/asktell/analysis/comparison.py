@@ -46,7 +46,7 @@ def compare(
     first = next(iter(traces.values()))[0]
     found = xr.Dataset(coords={"label": list(groups), against: (against, axis, first[against].attrs)})
     rng = np.random.default_rng(seed)
-    common = int(np.searchsorted(axis, min(ends), side="right")) - 1
+    common = max(0, int(np.searchsorted(axis, min(ends), side="right")) - 1)
     curves, medians = [], []
     for group in traces.values():
         values = np.array([_on(axis, one, against) for one in group])
