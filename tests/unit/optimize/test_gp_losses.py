@@ -1,4 +1,4 @@
-"""How the `gp` engine makes one loss of several, and what it makes of standard errors."""
+"""How the `gp` engine makes one loss of several, and what of standard errors and bounded outcomes."""
 
 import math
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from asktell.optimize.engines.gp_losses import draw_weights, scalarised, shown
+from asktell.optimize.engines.gp_losses import about_bounds, draw_weights, scalarised, shown
 from asktell.optimize.hypervolume import hypervolume
 from asktell.optimize.optimizer import Optimizer
 from asktell.space import Real, Space
@@ -136,3 +136,43 @@ def test_one_terrible_value_does_not_hide_the_valley() -> None:
         opt.tell(trial.number, (trial.params["x"] - 0.7) ** 2)
     assert opt.best is not None
     assert abs(opt.best.params["x"] - 0.7) < 0.02, "the nearest point told lies 0.05 away"
+
+
+@pytest.mark.parametrize("bounds", [(-math.inf, 2.0), (2.0, math.inf), (-1.0, 5.0)])
+def test_an_outcome_keeps_its_order_about_its_bounds_however_far_some_lie(bounds: tuple) -> None:
+    values = np.array([-1.7e308, -1e10, -1.0, 0.0, 1.0, 1.9, 2.0, 2.1, 3.0, 4.0, 5.0, 1e10, 1.7e308])
+    shape = about_bounds(values[2:-2], *bounds)
+    shown = shape(values)
+    assert (np.diff(shown) > 0).all()
+    np.testing.assert_allclose(shown[2:-2], (values[2:-2] - 2.0) / 30.0)  # linear, as far as both sides go
+    assert np.abs(shown).max() < 10
+    assert shape(np.array(bounds)) == pytest.approx([(bound - 2.0) / 30.0 for bound in bounds])
+
+
+def test_an_outcome_without_bounds_or_values_is_shown_as_it_is() -> None:
+    x = np.array([-3.0, 1e9])
+    assert about_bounds(x, -math.inf, math.inf)(x) is x
+    assert about_bounds(np.empty(0), 0.0, 1.0)(x) is x
+    assert about_bounds(np.full(3, 7.0), -math.inf, 7.0)(np.array([7.0, 8.0])).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "bound"),
+    [(lambda x: 1e300 if x > 0.9 else x, 0.3), (lambda x: math.exp(20.0 * x), math.exp(6.0))],
+    ids=["diverging", "exponential"],
+)
+def test_a_bound_is_found_in_an_outcome_of_many_orders_of_magnitude(
+    outcome: Callable[[float], float], bound: float
+) -> None:
+    opt = Optimizer(
+        Space({"x": Real(0.0, 1.0), "y": Real(0.0, 1.0)}),
+        {"loss": "minimize"},
+        initial=8,
+        outcome_bounds={"load": (-math.inf, bound)},
+    )
+    for _ in range(30):
+        trial = opt.ask()
+        x, y = trial.params["x"], trial.params["y"]
+        opt.tell(trial.number, {"loss": (x - 0.5) ** 2 + (y - 0.7) ** 2, "load": outcome(x)})
+    assert opt.best is not None
+    assert opt.best.values["loss"] - 0.2**2 < 2e-3

@@ -1,4 +1,4 @@
-"""What the `gp` engine's surrogate is shown of the losses: one value each, and how uncertain it is.
+"""What the `gp` engine's surrogates are shown of losses and bounded outcomes, and how uncertain it is.
 
     n  points told        m  objectives        w  (m,) weights, not negative, sum 1
     t  (n, m) losses with their tails compressed        u  (n, m) t scaled to [0, 1]
@@ -12,6 +12,8 @@ objective, and so the front; without it, one terrible value would make all other
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,8 @@ Array = NDArray[np.float64]
 
 _RHO = 0.05  # as in the paper
 _WEIGHTS_KEY = 3  # keeps weights independent of what is drawn for proposals
+_NEAR = 10.0  # times that an outcome may be as far out of bounds as it goes within, before it is compressed
+_NEAREST = 0.1  # a share of the points that is shown without compression at least
 _MAX_VARIANCE = 1e6  # of z; what is known less well is not known
 
 
@@ -66,3 +70,27 @@ def scalarised(losses: Array, errors: Array, weights: Array, *, tail: bool) -> t
     is_largest = np.arange(losses.shape[1]) == weighted.argmax(axis=1)[:, None]
     error = (is_largest + _RHO) * weights * slope / span * errors
     return weighted.max(axis=1) + _RHO * weighted.sum(axis=1), np.sqrt((error**2).sum(axis=1))
+
+
+def about_bounds(values: Array, low: float, high: float) -> Callable[[Array], Array]:
+    """How an outcome is shown: 0 at its bound, or amid two; linear nearby, hardly growing farther away.
+
+    values: (n,), by which 'nearby' is found; either bound may be infinite. The order stays, so the bounds
+    mean the same; but the value of a solver that diverged, or one that grows exponentially, hides nothing.
+    """
+    bounds = [bound for bound in (low, high) if math.isfinite(bound)]
+    if not bounds or not len(values):
+        return lambda x: x
+    middle = sum(bounds) / len(bounds)
+    away = np.abs(values - middle)
+    sides = [side.max() for side in (away[values < middle], away[values > middle]) if len(side)]
+    # How far the side goes that goes less far, unless nearly all of the points are nearer than that.
+    reach = min(sides) if len(sides) == 2 else np.median(away)
+    near = _NEAR * float(max(reach, np.quantile(away, _NEAREST), bounds[-1] - middle)) or 1.0
+
+    def shape(x: Array) -> Array:
+        distance = np.abs(x - middle)
+        farther = np.log1p(np.log(np.maximum(distance, near)) - math.log(near))  # one log leaves 700 of 1e300
+        return np.sign(x - middle) * (np.minimum(distance, near) / near + farther)
+
+    return shape

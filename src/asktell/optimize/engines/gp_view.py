@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asktell.optimize.engines.gp_criterion import Limit
-from asktell.optimize.engines.gp_losses import Shown, shown
+from asktell.optimize.engines.gp_losses import Shown, about_bounds, shown
 from asktell.optimize.engines.gp_model import Model
 from asktell.optimize.engines.gp_rows import local_centre, local_rows, settled
 from asktell.optimize.engines.gp_search import Region
@@ -130,12 +130,12 @@ class Surrogates:
         if history.is_failed.any():
             has_ended = ~history.is_pending
             label = np.where(history.is_failed, 1.0, -1.0)
-            quantity, scale = _quantity(self._failure, task, label, has_ended, centre)
-            limits.append(Limit(quantity, -np.inf, scale(0.0), is_success=True))
-        for name, (low, high) in history.outcome_bounds.items():
+            bounded = _bounded(self._failure, task, label, has_ended, (-np.inf, 0.0), centre)
+            limits.append(Limit(*bounded, is_success=True))
+        for name, bounds in history.outcome_bounds.items():
             model = self._outcomes.setdefault(name, self._new_model())
-            quantity, scale = _quantity(model, task, history.outcomes[name], history.is_told, centre)
-            limits.append(Limit(quantity, scale(low), scale(high)))
+            bounded = _bounded(model, task, history.outcomes[name], history.is_told, bounds, centre)
+            limits.append(Limit(*bounded))
         return limits
 
     def _region(self, history: History, rows: Indices, posterior: Posterior, near: Indices | None) -> Region:
@@ -181,15 +181,17 @@ def imagined(task: Task, p: int) -> Array:
     return np.hstack([half, -half])
 
 
-def _quantity(
-    model: Model, task: Task, values: Array, is_known: Mask, centre: Array
-) -> tuple[Posterior, Callable[[float], float]]:
-    """The surrogate of values, (N,), where they are known, and how a bound of them is scaled.
+def _bounded(
+    model: Model, task: Task, values: Array, is_known: Mask, bounds: tuple[float, float], centre: Array
+) -> tuple[Posterior, float, float]:
+    """The surrogate of values, (N,), where they are known, and their bounds as it has them.
 
     Far from everything that is known, it predicts their mean and standard deviation.
     """
     history, options = task.history, task.options
     is_fitted = is_known & _settled(history)
+    shape = about_bounds(values[is_fitted], *bounds)
+    values = shape(values)
     kernel = model.kernel(history.unit[is_fitted], standardised(values[is_fitted], tail=False))
     rows = np.flatnonzero(is_known)
     points = kernel.scaled(history.unit[rows])
@@ -200,7 +202,8 @@ def _quantity(
     mean, spread = float(values[is_known].mean()), float(values[is_known].std()) or 1.0
     z = (values[rows] - mean) / spread
     posterior = Posterior(kernel, points, model.factor(kernel, points), z[:, None])
-    return posterior, lambda bound: (bound - mean) / spread
+    low, high = ((float(bound) - mean) / spread for bound in shape(np.array(bounds)))
+    return posterior, low, high
 
 
 def _best(history: History, rows: Indices, posterior: Posterior) -> Array | None:
