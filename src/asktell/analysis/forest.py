@@ -70,10 +70,12 @@ def _judge(
     n = len(ranks)
     seen = rng.integers(n, size=min(n, _MOST_TRIALS))
     unseen = rng.permutation(np.setdiff1d(np.arange(n), seen))[:_MOST_TRIALS]
+    truth = ranks[unseen]
+    if not np.ptp(truth):
+        return np.zeros(unit.shape[1]), 0.0  # nothing varies, so nothing is known
+    spread = float(np.sum((truth - truth.mean()) ** 2))
     forest = ExtraTreesRegressor(_TREES, min_samples_leaf=_LEAF, random_state=int(rng.integers(2**31)))
     forest.fit(features.of(unit[seen]), ranks[seen])
-    truth = ranks[unseen]
-    spread = float(np.sum((truth - truth.mean()) ** 2)) or 1.0
 
     def errors(places: Array) -> Array:
         """places: (k * trials, d), k times all unseen trials; returns (k,)."""

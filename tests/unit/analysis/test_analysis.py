@@ -218,6 +218,11 @@ def test_importance_ranks_parameters_by_their_effect(make_study: MAKE) -> None:
     assert float(found.score) > 0.7
 
 
+def test_of_what_does_not_vary_nothing_is_known(make_study: MAKE) -> None:
+    found = analysis.importance(make_study({"x": REAL}, lambda _: {"loss": 0.3}), repeats=3)
+    assert float(found.score) == float(found.importance.sum()) == 0
+
+
 def test_partial_dependence_finds_the_effect_within_its_band(make_study: MAKE) -> None:
     ds = make_study(MIXED, mixed, trials=100)
     for name, effect in (
