@@ -52,7 +52,9 @@ def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax:
     bar.set_label(style.label(name if len(varied) == 2 else f"{name}, averaged", ds[name].attrs))
     style.prepare(ax, "x", ds, x, varied[x])
     style.prepare(ax, "y", ds, y, varied[y])
-    at = np.stack([jittered(style.places(ds, key, varied[key]), varied[key]) for key in (x, y)])
+    at = np.stack(
+        [jittered(style.places(ds, key, varied[key]), varied[key], seed) for seed, key in enumerate((x, y))]
+    )
     is_valid = facts.is_completed(ds)
     is_initial = ds["origin"].values == Origin.INITIAL
     is_there = np.asarray(~np.isnan(at).any(axis=0))
@@ -201,8 +203,11 @@ def _best_row(ds: xr.Dataset) -> int | None:
     return int(np.nanargmin(facts.losses(ds)[:, 0]))
 
 
-def jittered(x: NDArray[np.float64], parameter: Any) -> NDArray[np.float64]:
-    """Choices spread a little, so that trials do not hide each other; the same each time."""
+def jittered(x: NDArray[np.float64], parameter: Any, seed: int = 0) -> NDArray[np.float64]:
+    """Choices spread a little, so that trials do not hide each other; the same each time.
+
+    seed: another one for each axis of a picture.
+    """
     if not isinstance(parameter, Choice):
         return x
-    return x + np.random.default_rng(0).uniform(-_JITTER, _JITTER, len(x))
+    return x + np.random.default_rng(seed).uniform(-_JITTER, _JITTER, len(x))

@@ -299,6 +299,16 @@ def test_the_best_line_is_of_a_trial_within_the_constraints(make_study: Callable
     assert line.get_ydata()[0] == pytest.approx(min(x for x in ds.x.values if x > 0.4))
 
 
+def test_choices_on_both_axes_are_spread_over_an_area(make_study: Callable[..., xr.Dataset]) -> None:
+    choice = {"type": "categorical", "choices": ["a", "b"]}
+    ds = make_study({"m": choice, "k": choice}, lambda _: {"loss": 1.0})
+    dots = np.concatenate(
+        [item.get_offsets() for item in plots.plot_objective(ds, "m", "k").collections[1:3]]
+    )
+    offsets = np.asarray(dots) - np.round(dots)
+    assert abs(np.corrcoef(offsets.T)[0, 1]) < 0.5
+
+
 def test_an_effect_far_below_the_scatter_looks_flat(study: xr.Dataset) -> None:
     image = plots.plot_objective(study, "method", "n").collections[0]
     low, high = image.get_clim()
