@@ -101,6 +101,22 @@ def test_several_objectives_under_a_constraint(engine: str, options: dict) -> No
 
 
 @needs_optuna
+@needs_optuna
+def test_tpe_keeps_away_from_where_much_is_running() -> None:
+    centre, distances = {"x": 0.3, "y": 0.3}, dict[bool, list[float]]({True: [], False: []})
+    for is_busy, found in distances.items():
+        for seed in range(8):
+            opt = told(40, PLANE, "optuna", {"sampler": "tpe"})
+            rng = np.random.default_rng(seed)
+            for _ in range(10):
+                opt.enqueue({name: u + 0.03 * rng.normal() for name, u in centre.items()})
+                number = opt.ask().number
+                if not is_busy:
+                    opt.fail(number)
+            found += [bowl(PLANE, opt.ask().params) for _ in range(3)]
+    assert np.median(distances[True]) > 2 * np.median(distances[False])
+
+
 def test_cma_es_learns_generation_by_generation_whatever_the_order_of_tells() -> None:
     opt = told(60, PLANE, "optuna", {"sampler": "cmaes"})
     few = told(6, PLANE, "optuna", {"sampler": "cmaes"})

@@ -88,7 +88,7 @@ class OptunaSamplers:
     def _study(self, history: History, state: int) -> Callable[[], Params]:
         """Draws from a study that knows the history."""
         sampler = (
-            optuna.samplers.TPESampler(seed=state, n_startup_trials=0)
+            optuna.samplers.TPESampler(seed=state, n_startup_trials=0, constant_liar=True)
             if self._sampler == "tpe"
             else optuna.samplers.GPSampler(seed=state, n_startup_trials=0)
         )
