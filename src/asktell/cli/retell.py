@@ -70,7 +70,8 @@ def retell(
 
     Nothing is run again. FUNCTION is called with the row of each completed trial: parameters are its
     coordinates, results and outputs its variables; arrays are read when it looks at them. NEWDIR has all
-    trials with their outputs, and goes on with `asktell resume`: its trials run what DIR ran, then FUNCTION.
+    trials with their outputs, none of which counts towards its budget, and goes on with `asktell resume`:
+    its trials run what DIR ran, then FUNCTION.
 
     \b
     asktell retell brain.study --objective measures.py:density --direction maximize

@@ -56,7 +56,7 @@ def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax:
         [jittered(style.places(ds, key, varied[key]), varied[key], seed) for seed, key in enumerate((x, y))]
     )
     is_valid = facts.is_completed(ds)
-    is_initial = ds["origin"].values == Origin.INITIAL
+    is_initial = np.isin(ds["origin"].values.astype(str), (Origin.INITIAL, Origin.EARLIER))
     is_there = np.asarray(~np.isnan(at).any(axis=0))
     later, first, failed = (
         is_there & rows for rows in (is_valid & ~is_initial, is_valid & is_initial, ~is_valid)
