@@ -73,6 +73,11 @@ class Optimizer:
                 f"objectives.{wrong[0]} is {self.objectives[wrong[0]]!r}; write 'minimize' or 'maximize'"
             )
         self._bounds = dict(outcome_bounds or {})
+        for name, (low, high) in self._bounds.items():
+            if not low <= high:
+                raise TrialError(
+                    f"outcome_bounds.{name} is ({low}, {high}); write (low, high), low below high"
+                )
         self._engine = engines.create(engine, space, len(self.objectives), seed, initial, options)
         self._clock = clock
         self._initial = initial

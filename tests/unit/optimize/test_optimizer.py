@@ -160,3 +160,8 @@ def test_a_direction_is_spelled_out(objectives: dict) -> None:
 def test_asking_for_none_is_a_mistake() -> None:
     with pytest.raises(TrialError, match="one trial or more"):
         optimizer().ask(0)
+
+
+def test_bounds_that_nothing_fulfils_are_refused() -> None:
+    with pytest.raises(TrialError, match=r"outcome_bounds.c is \(1, 0\)"):
+        Optimizer({"x": Real(0.0, 1.0)}, engine="random", outcome_bounds={"c": (1, 0)})

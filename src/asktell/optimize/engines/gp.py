@@ -59,7 +59,8 @@ _BASE_KEY = 4  # keeps what a joint group's fantasies are drawn from apart from 
 class GaussianProcess:
     """Failures and outcomes out of bounds are predicted, and avoided, not given a loss.
 
-    Several objectives are one loss, weighted anew for each proposal (`gp_losses`).
+    Several objectives are one loss, weighted anew for each proposal (`gp_losses`); points that are chosen
+    in turn share their weights.
     """
 
     name = "gp"

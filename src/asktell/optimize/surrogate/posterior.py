@@ -136,6 +136,8 @@ class Pool:
         covariance = self._kernel.between(self._points, posterior.points)
         self._rows = _solve(posterior.lower, covariance.T)
         self._variance = self._kernel.hyper.signal - np.einsum("ij,ij->j", self._rows, self._rows)
+        # What is measured next will be as uncertain as what was.
+        self._noise = self._kernel.hyper.noise + float(np.median(posterior.variance))
         self.mean: Array = covariance @ posterior.weights
 
     @property
@@ -147,7 +149,7 @@ class Pool:
     def imagine(self, i: int, draws: Array) -> None:
         """A measurement of candidate i: its mean and so many of its standard deviations, (S,)."""
         covariance = self._kernel.between(self._points[[i]], self._points)[0] - self._rows[:, i] @ self._rows
-        row = covariance / np.sqrt(max(covariance[i], 0.0) + self._kernel.hyper.noise)
+        row = covariance / np.sqrt(max(covariance[i], 0.0) + self._noise)
         self._rows = np.vstack([self._rows, row])
         self._variance = self._variance - row**2
         self.mean = self.mean + row[:, None] * draws
