@@ -30,8 +30,9 @@ Cli = Callable[..., Result]
 
 ASKTELL = str(Path(sysconfig.get_path("scripts")) / "asktell")
 ON_TERMINAL = (  # Ctrl-C comes from the terminal of a session
-    "import fcntl, os, sys, termios\n"
+    "import fcntl, os, signal, sys, termios\n"
     "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"  # who began the tests in the background ignores it
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
 LEAVES_SCREEN = b"\x1b[?1049l"
