@@ -136,7 +136,7 @@ def test_a_study_that_was_interrupted_anywhere_proposes_what_it_would_have(optio
     """One worker, a Gaussian process: bit for bit, whatever the process did before."""
 
     def fresh() -> Optimizer:
-        return Optimizer(MIXED, seed=5, initial=4, options={"n_candidates": 100, **options})
+        return Optimizer(MIXED, engine="skopt", seed=5, initial=4, options={"n_candidates": 100, **options})
 
     unbroken = fresh()
     for _ in range(9):
@@ -161,7 +161,7 @@ def test_on_branin_it_is_as_good_as_plain_skopt() -> None:
     space = Space({"x": Real(-5.0, 10.0), "y": Real(0.0, 15.0)})
     regrets = []
     for seed in range(3):
-        opt = Optimizer(space, seed=seed)
+        opt = Optimizer(space, engine="skopt", seed=seed)
         plain = skopt.Optimizer([(-5.0, 10.0), (0.0, 15.0)], "GP", acq_func="EI", random_state=seed)
         with warnings.catch_warnings(action="ignore"), threadpool_limits(1):
             for number in range(21):

@@ -42,7 +42,7 @@ def bowl(params: Params) -> float:
 
 def told(space: Space, objective: Callable[..., float], n: int, **options: object) -> Optimizer:
     """An optimizer that was told n random points; its next proposal comes from the model."""
-    opt = Optimizer(space, initial=4, options=options)
+    opt = Optimizer(space, engine="skopt", initial=4, options=options)
     for params in space.sample(np.random.default_rng(11), n):
         opt.add(params, objective(params))
     return opt
@@ -144,7 +144,7 @@ def test_losses_of_any_kind_can_be_told(objective: Callable[[Params], float], es
 
 
 def test_a_region_that_fails_is_left() -> None:
-    opt = Optimizer(PLANE, seed=2, initial=8)
+    opt = Optimizer(PLANE, engine="skopt", seed=2, initial=8)
     for _ in range(30):
         trial = opt.ask()
         if trial.params["x"] > 2.0:
@@ -157,7 +157,9 @@ def test_a_region_that_fails_is_left() -> None:
 
 def test_results_out_of_bounds_are_avoided() -> None:
     """The lowest loss, -5, is forbidden; the lowest that is allowed, 5, lies at the edge."""
-    opt = Optimizer(PLANE, {"loss": "minimize"}, seed=1, initial=8, outcome_bounds={"load": (0.0, 9.0)})
+    opt = Optimizer(
+        PLANE, {"loss": "minimize"}, engine="skopt", seed=1, initial=8, outcome_bounds={"load": (0.0, 9.0)}
+    )
     for _ in range(20):
         trial = opt.ask()
         loss = trial.params["x"] + trial.params["y"]
@@ -168,14 +170,14 @@ def test_results_out_of_bounds_are_avoided() -> None:
 
 
 def test_when_everything_fails_the_design_goes_on() -> None:
-    opt = Optimizer(PLANE, initial=3)
+    opt = Optimizer(PLANE, engine="skopt", initial=3)
     for _ in range(12):
         opt.fail(opt.ask().number)
     assert {t.origin for t in opt.trials} == {Origin.INITIAL}
 
 
 def test_the_model_waits_for_half_of_the_design_to_be_told() -> None:
-    opt = Optimizer(PLANE, initial=6)
+    opt = Optimizer(PLANE, engine="skopt", initial=6)
     group = opt.ask(8)
     for trial in group[:2]:
         opt.tell(trial.number, branin(**trial.params))
