@@ -101,7 +101,6 @@ def test_several_objectives_under_a_constraint(engine: str, options: dict) -> No
 
 
 @needs_optuna
-@needs_optuna
 def test_tpe_keeps_away_from_where_much_is_running() -> None:
     centre, distances = {"x": 0.3, "y": 0.3}, dict[bool, list[float]]({True: [], False: []})
     for is_busy, found in distances.items():
@@ -117,6 +116,7 @@ def test_tpe_keeps_away_from_where_much_is_running() -> None:
     assert np.median(distances[True]) > 2 * np.median(distances[False])
 
 
+@needs_optuna
 def test_cma_es_learns_generation_by_generation_whatever_the_order_of_tells() -> None:
     opt = told(60, PLANE, "optuna", {"sampler": "cmaes"})
     few = told(6, PLANE, "optuna", {"sampler": "cmaes"})
