@@ -35,6 +35,7 @@ from asktell.optimize.design import design_point
 from asktell.optimize.hypervolume import hypervolume
 from asktell.simulation.compare import hypervolumes
 from asktell.simulation.functions import FUNCTIONS, TestFunction
+from asktell.study import is_feasible
 from asktell.trial import Params
 
 if TYPE_CHECKING:
@@ -110,7 +111,9 @@ def cell(function: TestFunction, found: Sequence[Evaluated], ask_s: float) -> di
 def running_regret(function: TestFunction, found: Sequence[Evaluated]) -> list[float]:
     """Of the best so far; inf before there is one."""
     regrets = [
-        function.regret(params, values["loss"]) if values and is_good(function, values) else math.inf
+        function.regret(params, values["loss"])
+        if values and is_feasible(values, function.bounds)
+        else math.inf
         for params, values in found
     ]
     return [float(value) for value in np.minimum.accumulate(regrets)]
@@ -130,12 +133,7 @@ def missing(function: TestFunction, found: Sequence[Evaluated]) -> list[float]:
 def losses(function: TestFunction, found: Sequence[Mapping[str, float] | None]) -> list[list[float]]:
     """NaN where a trial failed or is out of bounds."""
     names = function.objectives
-    return [[v[name] if v and is_good(function, v) else math.nan for name in names] for v in found]
-
-
-def is_good(function: TestFunction, values: Mapping[str, float]) -> bool:
-    """Whether they are within all bounds."""
-    return all(low <= values[name] <= high for name, (low, high) in function.bounds.items())
+    return [[v[name] if v and is_feasible(v, function.bounds) else math.nan for name in names] for v in found]
 
 
 def stored(path: Path) -> dict[tuple[str, str, int, int], dict[str, Any]]:

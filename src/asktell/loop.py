@@ -110,7 +110,7 @@ class Ledger:
         joint: see `Ask`.
         """
         asked: list[Trial] = []
-        if not joint:
+        if count > 1 and not joint:
             count = min(count, self.optimizer.at_once())
         while len(asked) < count:
             try:

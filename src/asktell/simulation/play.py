@@ -23,7 +23,7 @@ from asktell.records import Ended, Record
 from asktell.runtime import RuntimeModel
 from asktell.simulation.functions import TestFunction
 from asktell.simulation.laws import Law
-from asktell.study import Budget, Rules, Schedule, StudyMachine
+from asktell.study import Budget, Rules, Schedule, StudyMachine, is_feasible
 from asktell.trial import Cause, Outcome, Status, Trial
 
 _TICK_S = 3600.0  # of virtual time: nothing but events moves a simulated study
@@ -173,9 +173,7 @@ class Scribe:
             return
         function, outcome, played = self._function, record.outcome, self._played
         values = outcome.values
-        is_good = outcome.status is Status.COMPLETED and all(
-            low <= values[name] <= high for name, (low, high) in function.bounds.items()
-        )
+        is_good = outcome.status is Status.COMPLETED and is_feasible(values, function.bounds)
         played.ended_s.append(record.at)
         played.spent_s.append(self._live_s())
         played.n_failed += outcome.status is Status.FAILED
