@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
@@ -40,6 +41,30 @@ budget: {{trials: {trials}}}
 cluster: {{workers: {workers}, dashboard: null}}
 store: {{publish_every: 0.2s}}
 {more}
+"""
+    )
+    return path
+
+
+def write_misbehaving(folder: Path, modes: Collection[str]) -> Path:
+    """A study file for the objective that goes wrong in so many ways, each of them twice."""
+    path = folder / "study.yaml"
+    path.write_text(
+        f"""\
+name: misbehaving
+evaluate:
+  call: misbehaving.py:evaluate
+  folder: {OBJECTIVES}
+  timeout: 20s
+  grace: 1s
+space:
+  mode: {{type: categorical, choices: [{", ".join(modes)}]}}
+  repeat: {{type: integer, low: 1, high: 2}}
+objectives: {{y: minimize}}
+outputs: {{field: {{dims: [row, column], shape: [2, 3]}}}}
+optimizer: {{engine: grid}}
+budget: {{trials: {2 * len(modes)}}}
+cluster: {{workers: 2, dashboard: null}}
 """
     )
     return path

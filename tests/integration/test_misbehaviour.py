@@ -43,25 +43,7 @@ def _mentions(directory: Path) -> list[int]:
 
 @pytest.mark.slow
 def test_every_way_to_go_wrong_ends_as_documented_and_leaves_no_process(tmp_path: Path) -> None:
-    file = tmp_path / "study.yaml"
-    file.write_text(
-        f"""\
-name: misbehaving
-evaluate:
-  call: misbehaving.py:evaluate
-  folder: {studies.OBJECTIVES}
-  timeout: 20s
-  grace: 1s
-space:
-  mode: {{type: categorical, choices: [{", ".join(ENDS)}]}}
-  repeat: {{type: integer, low: 1, high: 2}}
-objectives: {{y: minimize}}
-outputs: {{field: {{dims: [row, column], shape: [2, 3]}}}}
-optimizer: {{engine: grid}}
-budget: {{trials: {2 * len(ENDS)}}}
-cluster: {{workers: 2, dashboard: null}}
-"""
-    )
+    file = studies.write_misbehaving(tmp_path, ENDS)
     study = asktell.Study.create(file, tmp_path / "s")
     closed = study.run()
     assert closed.done, closed
