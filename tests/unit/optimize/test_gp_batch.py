@@ -1,6 +1,7 @@
 """Groups of points that are to be evaluated together, each way against its definition."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,10 +67,8 @@ def test_points_of_a_group_in_a_long_study_are_chosen_in_turn() -> None:
     view = opt._engine._surrogates.view(task)
     posterior, unit = view.posterior, np.random.default_rng(1).random((60, 2))
     criterion = opt._engine._criterion(view, task)
-    values = criterion.value(unit)
-    order = np.argsort(-values)
-    unit, values = unit[order], values[order]
-    chosen = best_in_turn(criterion, posterior, unit, values, np.zeros((4, 1)), counts=True)
+    unit = unit[np.argsort(-criterion.value(unit))]
+    chosen = best_in_turn(criterion, posterior, unit, np.zeros((4, 1)), counts=True)
 
     kernel, points, z = posterior.kernel, posterior.points, view.values
     best, expected = criterion.best, []
@@ -84,6 +83,22 @@ def test_points_of_a_group_in_a_long_study_are_chosen_in_turn() -> None:
         best = np.minimum(best, at.mean[i])
     assert [i for i, _ in chosen] == [i for i, _ in expected]
     assert [value for _, value in chosen] == pytest.approx([value for _, value in expected], rel=1e-6)
+
+
+def test_points_are_chosen_where_expected_improvement_is_zero_to_the_last_digit() -> None:
+    opt = told(PLANE, 120, **LONG, acquisition="ei")
+    task = opt._engine._task(opt.history(), 120)
+    view = opt._engine._surrogates.view(task)
+    linear = opt._engine._criterion(view, task)
+    linear = replace(linear, best=linear.best - 1e4)
+    unit, draws = np.random.default_rng(1).random((60, 2)), np.zeros((4, 1))
+    assert not linear.value(unit).any()
+    chosen, expected = (
+        best_in_turn(criterion, view.posterior, unit, draws, counts=True)
+        for criterion in (linear, replace(linear, is_linear=False))
+    )
+    assert len(chosen) == 4
+    assert [i for i, _ in chosen] == [i for i, _ in expected]
 
 
 def test_a_large_group_of_a_long_study_has_no_point_twice() -> None:

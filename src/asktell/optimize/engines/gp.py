@@ -158,13 +158,12 @@ class GaussianProcess:
                 criterion,
                 view.posterior,
                 unit,
-                values,
                 imagined(task, wanted),
                 counts=not task.history.outcome_bounds,
             )
             return [(self._space.from_unit(unit[i]), value) for i, value in found]
         rows = best_of_clusters(
-            view.posterior.kernel.scaled(unit), criterion.logarithm(values), wanted, task.rng
+            view.posterior.kernel.scaled(unit), criterion.logarithm(unit), wanted, task.rng
         )
         return [(self._space.from_unit(unit[i]), float(values[i])) for i in rows]
 

@@ -133,12 +133,12 @@ class Sum:
     is_linear: bool = False
 
     def value(self, unit: Array) -> Array:
-        total = np.sum([value for value, _ in self._terms(unit)], axis=0) + np.zeros(len(unit))
-        return np.asarray(np.exp(total) if self.is_linear else total)
+        total = self.logarithm(unit)
+        return np.exp(total) if self.is_linear else total
 
-    def logarithm(self, values: Array) -> Array:
-        """Of what `value` returned."""
-        return np.log(values) if self.is_linear else values
+    def logarithm(self, unit: Array) -> Array:
+        """The sum itself, which still tells points apart where its exponential is 0."""
+        return np.asarray(np.sum([value for value, _ in self._terms(unit)], axis=0) + np.zeros(len(unit)))
 
     def promise(self, mean: Array, std: Array, best: Array) -> Array:
         """The objective's part of the logarithm, where it predicts mean, (q, S), and std, (q,)."""

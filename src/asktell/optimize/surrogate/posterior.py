@@ -160,10 +160,12 @@ def fantasies(lower: Array, values: Array, is_pending: NDArray[np.bool_], draws:
 
     values: (n,), those of pending points are not looked at; draws: (p, S) standard normal; zeros give
     the means, which is what a Kriging believer takes for measured (Ginsbourger et al., 2010).
-    With P = K^-1 in blocks, pending (p) and others (o): mean -P_pp^-1 P_po y_o, covariance P_pp^-1.
+    With P = K^-1 in blocks, pending (p) and others (o): mean -P_pp^-1 P_po y_o, covariance P_pp^-1. The
+    last is taken first, so that each value follows from the draws up to its own: one more pending point
+    at the end leaves those before it as they were.
     """
     y = np.repeat(np.where(is_pending, 0.0, values)[:, None], draws.shape[1], axis=1)
-    rows = np.flatnonzero(is_pending)
+    rows = np.flatnonzero(is_pending)[::-1]
     if not len(rows):
         return y
     units = np.zeros((len(values), len(rows)), order="F")
@@ -172,7 +174,7 @@ def fantasies(lower: Array, values: Array, is_pending: NDArray[np.bool_], draws:
     root = cholesky(w.T @ w, lower=True, check_finite=False)
     linear = w.T @ _solve(lower, y[:, :1])
     mean = -_solve_transposed(root, _solve(root, linear))
-    y[rows] = mean + _solve_transposed(root, draws)
+    y[rows] = mean + _solve_transposed(root, draws[::-1])
     return y
 
 
