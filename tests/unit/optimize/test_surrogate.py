@@ -231,7 +231,7 @@ def test_fantasies_have_the_exact_conditional_distribution() -> None:
     np.testing.assert_allclose(drawn[is_pending, 0], mean, atol=1e-9)
     root = drawn[is_pending, 1:] - mean[:, None]
     np.testing.assert_allclose(root @ root.T, spread, atol=1e-9)
-    assert (np.triu(root, 1) == 0).all(), "a draw moves its own value and later ones"
+    assert np.abs(np.triu(root, 1)).max() < 1e-12, "a draw moves its own value and later ones"
 
 
 def test_paths_are_drawn_from_the_posterior() -> None:
