@@ -27,7 +27,7 @@ def create(config: StudyConfig, path: Path, warm_starts: Sequence[WarmStarted] =
     """
     optimizer_of(config := resolved(config))  # what the engine refuses is refused before anything exists
     with drafted(path) as draft:
-        replace_files([(draft.config, config.to_yaml().encode())])
+        replace_files([(draft.config, config.to_yaml(path).encode())])
         if warm_starts:
             segment = Segment.create(draft.journal, "user")
             try:

@@ -151,7 +151,7 @@ class Study:
             if trials is not None and trials != before and trials < asked:
                 problem = f"{asked} trials were asked already, {trials} is a total over all sessions"
                 raise ConfigError([Problem("budget.trials", problem, f"give {asked} or more")])
-            replace_files([(self._directory.config, self.config.to_yaml().encode())])
+            replace_files([(self._directory.config, self.config.to_yaml(self.path).encode())])
         except BaseException:
             session.close()
             raise

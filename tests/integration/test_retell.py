@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,15 +137,20 @@ def test_a_resumed_study_evaluates_and_measures(
     assert not [finding for finding in verify(made.path) if finding.is_problem]
 
 
-def test_a_study_retold_twice_needs_neither_of_those_before(source: Path, tmp_path: Path) -> None:
+def test_a_study_retold_twice_can_be_moved_and_needs_neither_of_those_before(
+    source: Path, tmp_path: Path
+) -> None:
     first = retell(source, "measures.py:spread", tmp_path / "first.study", workers=1)
     assert sorted(first.failed) == [1, 3], "who shared a worker with a crash has not crashed"
     made = retell(first.path, "measures.py:halved", tmp_path / "new.study", workers=1)
     shutil.rmtree(first.path)
-    with Study(made.path) as study:
-        study.enqueue({"x": 0.2, "n": 3})
-    assert study.run(trials=1).done
-    known = [expected(x, n) / 2 for x, n in ((0.1, 1), (0.3, 5), (0.2, 3))]
+    for trials, folder in ((1, tmp_path / "moved.study"), (2, tmp_path / "again.study")):
+        made.path.rename(folder)
+        made = replace(made, path=folder)
+        with Study(folder) as study:
+            study.enqueue({"x": 0.2 * trials, "n": 3})
+        assert study.run(trials=trials).done
+    known = [expected(x, n) / 2 for x, n in ((0.1, 1), (0.3, 5), (0.2, 3), (0.4, 3))]
     np.testing.assert_allclose(opened(made.path).halved[opened(made.path).status == 0], known)
 
 

@@ -75,7 +75,9 @@ def from_resolved(recorded: str | os.PathLike[str] | Mapping[str, Any]) -> Study
     problems = source.problems + [_problem(fault, source) for fault in faults]
     if problems or config is None:
         raise ConfigError(problems)
-    return config
+    if isinstance(recorded, Mapping):
+        return config
+    return _with_folder(config, FilePath(recorded).absolute().parent)
 
 
 def with_overrides(config: StudyConfig, overrides: Sequence[str]) -> StudyConfig:
@@ -89,6 +91,12 @@ def with_overrides(config: StudyConfig, overrides: Sequence[str]) -> StudyConfig
     return changed
 
 
+def _with_folder(config: StudyConfig, folder: FilePath) -> StudyConfig:
+    """Of the objective: seen from `folder`, where it is not absolute."""
+    evaluate = config.evaluate.model_copy(update={"folder": folder / config.evaluate.folder})
+    return config.model_copy(update={"evaluate": evaluate})
+
+
 def _validate(source: Source, folder: FilePath, own: str = "") -> tuple[StudyConfig | None, list[Problem]]:
     """The configuration with its folder filled in, and everything that is wrong with it.
 
@@ -96,11 +104,11 @@ def _validate(source: Source, folder: FilePath, own: str = "") -> tuple[StudyCon
     """
     config, faults, spoilt = _build(source)
     if config is not None:
-        evaluate = config.evaluate.model_copy(update={"folder": folder / config.evaluate.folder})
+        config = _with_folder(config, folder)
         optimizer = config.optimizer.model_copy(
             update={"warm_start": [str(folder / path) for path in config.optimizer.warm_start]}
         )
-        config = config.model_copy(update={"evaluate": evaluate, "optimizer": optimizer})
+        config = config.model_copy(update={"optimizer": optimizer})
         names = list(_section(source.data, "space"))
         found = [*check_study(config, names), *check_evaluate(config, names), *check_cluster(config)]
         found += check_memory(config)

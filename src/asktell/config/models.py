@@ -363,6 +363,12 @@ class StudyConfig(Section):
         """The whole configuration as JSON values under the keys of the file."""
         return self.model_dump(mode="json", by_alias=True)
 
-    def to_yaml(self) -> str:
-        """The whole configuration, defaults included; `from_resolved` reads it back as equal."""
-        return write(self.dump())
+    def to_yaml(self, folder: Path | None = None) -> str:
+        """The whole configuration, defaults included; `from_resolved` reads it back as equal.
+
+        folder: where the file will lie. An objective in it is named from there, so that both can be moved.
+        """
+        dumped, place = self.dump(), self.evaluate.folder.resolve()
+        if folder is not None and place.is_relative_to(folder := folder.resolve()):
+            dumped["evaluate"]["folder"] = str(place.relative_to(folder))
+        return write(dumped)

@@ -119,7 +119,7 @@ def retell(
         optimizer_of(changed)  # what the engine refuses is refused here
         code = code_hash(changed)
         changed = _in_folder(changed, into)
-        replace_files([(draft.config, changed.to_yaml().encode())])
+        replace_files([(draft.config, changed.to_yaml(into).encode())])
         added = [
             _added(number, item, told.get(item.number), names, directory.root, draft)
             for number, item in enumerate(ended)
@@ -258,7 +258,7 @@ def _keep_source(config: StudyConfig, folder: Path, final: Path) -> None:
         replace_files([(folder / EARLIER / EVALUATION, (evaluate.folder / EVALUATION).read_bytes())])
         _keep_source(from_resolved(evaluate.folder / SOURCE), folder / EARLIER, final / EARLIER)
         config = _in_folder(config, final / EARLIER)
-    replace_files([(folder / SOURCE, config.to_yaml().encode())])
+    replace_files([(folder / SOURCE, config.to_yaml(final).encode())])
 
 
 def _config(
