@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from asktell.config import StudyConfig, from_resolved
 from asktell.directory import StudyDirectory
 from asktell.errors import TrialError
@@ -154,15 +156,11 @@ class Overview:
             and state.outcome is not None
             and is_feasible(state.outcome.values, self.study.rules.bounds)
         ]
-        losses = {
-            item.number: [sign * item.values[name] for name, sign in self.study.rules.signs.items()]
-            for item in found
-        }
-        return [
-            item
-            for item in found
-            if not any(_dominates(other, losses[item.number]) for other in losses.values())
-        ]
+        from asktell.optimize.hypervolume import is_efficient  # slow to load
+
+        signs = self.study.rules.signs.items()
+        losses = np.array([[sign * item.values[name] for name, sign in signs] for item in found])
+        return [item for item, is_best in zip(found, is_efficient(losses), strict=True) if is_best]
 
     def attempts(self, number: int) -> list[AttemptView]:
         """Every attempt of a trial, in order."""
@@ -241,11 +239,6 @@ def _after(view: AttemptView, record: Submitted | Lost | Retried | Ended | Super
         job=outcome.job or view.job,
         host=outcome.host or view.host,
     )
-
-
-def _dominates(ours: Sequence[float], theirs: Sequence[float]) -> bool:
-    """Nowhere worse and somewhere better, minimised."""
-    return all(a <= b for a, b in zip(ours, theirs, strict=True)) and ours != theirs
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:

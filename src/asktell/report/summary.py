@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from asktell.analysis import facts
@@ -20,6 +21,7 @@ from asktell.report.figures import best_numbers
 from asktell.wording import count, duration, number, percent
 
 _MOST_MESSAGES = 20
+_MOST_BEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ def best(found: Overview, ds: xr.Dataset | None, path: Path) -> Best:
             return Best(note="The study was never run.")
         ended = "No trial has ended yet" if ds is None else f"{count(ds.sizes['trial'], 'trial')} ended"
         return Best(note=f"{ended}{'.' if ds is None else ', none of them within the constraints.'}")
+    n_best = len(numbers)
+    numbers = [numbers[i] for i in np.unique(np.linspace(0, n_best - 1, _MOST_BEST).round().astype(int))]
     place = {trial: row for row, trial in enumerate(ds["trial"].values.tolist())}
     rows = [place[trial] for trial in numbers]
     every = list(points(ds))
@@ -87,7 +91,9 @@ def best(found: Overview, ds: xr.Dataset | None, path: Path) -> Best:
         [str(trial), *(number(point.get(name, "–")) for name in names)]
         for trial, point in zip(numbers, values, strict=True)
     ]
-    title = f"{len(rows)} trials that no other beats in all objectives"
+    title = f"{n_best} trials that no other beats in all objectives"
+    if n_best > len(rows):
+        title += f"; {len(rows)} of them, from end to end of the front"
     commands = [(f"{label} (trial {numbers[0]})", text) for label, text in commands]
     return Best(title, Grid(headers, cells, range(1 + len(results(ds)))), commands)
 

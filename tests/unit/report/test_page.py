@@ -120,6 +120,13 @@ def test_several_objectives_have_a_front_instead_of_a_best_point(make: Make) -> 
     assert page.data["sort"] == {"column": "trial", "descending": False}
 
 
+def test_a_large_front_is_shown_from_end_to_end_by_a_few(make: Make) -> None:
+    values = [{"a": float(i), "b": float(i)} for i in range(30)]
+    page = Read(report.render(make(values, "{a: minimize, b: maximize}")))
+    assert page.data["best"] == list(range(30))
+    assert "30 trials that no other beats in all objectives; 20 of them" in page.text
+
+
 def test_trials_outside_the_constraints_are_no_candidates(make: Make) -> None:
     values = [{"loss": 1.0, "mass": 9.0}, {"loss": 2.0, "mass": 1.0}]
     page = Read(report.render(make(values, more="constraints: [mass < 5]")))
