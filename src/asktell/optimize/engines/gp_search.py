@@ -56,13 +56,14 @@ class Region:
     """Where to look.
 
     centres: (c, d) places of points of the space; scales: (d,) about how far from them something
-    else begins; low, high: (d,) bounds of what has an order.
+    else begins; low, high: (d,) bounds of what has an order. share: of the usual candidates, to be looked at.
     """
 
     centres: Array
     scales: Array
     low: Array
     high: Array
+    share: float = 1.0
 
 
 class Search:
@@ -107,10 +108,11 @@ class Search:
 
     def _candidates(self, region: Region, rng: np.random.Generator) -> Array:
         """Places of feasible points, all over the region and around its centres: (q, d)."""
-        uniform = rng.random((UNIFORM, self._space.dims))
+        uniform = rng.random((round(region.share * UNIFORM), self._space.dims))
         within = region.low + (region.high - region.low) * uniform
         everywhere = np.where(self._is_unordered, uniform, within)
-        near = self._around(region, 10.0 ** rng.uniform(-2.5, -0.3, LOCAL), rng)
+        spread = 10.0 ** rng.uniform(-2.5, -0.3, round(region.share * LOCAL))
+        near = self._around(region, spread, rng)
         found = self._feasible(np.concatenate([everywhere, near]))
         if len(found) < _RARE:
             found = np.concatenate([found, self._space.to_unit_many(self._space.sample(rng, _RARE))])

@@ -36,6 +36,7 @@ Mask = NDArray[np.bool_]
 Indices = NDArray[np.int64]
 
 _CENTRES = 8
+_PART = 0.5  # of the usual candidates is enough for a neighbourhood
 _NOT_CONDITIONED = (Pending.LOCAL_PENALISATION, Pending.NONE)
 _AVERAGED = ("log_ei", "ei", "pi")
 """What is averaged over fantasies; the others take the mean of pending points."""
@@ -140,13 +141,14 @@ class Surrogates:
 
     def _region(self, history: History, rows: Indices, posterior: Posterior, near: Indices | None) -> Region:
         means = posterior.fitted.mean(axis=1)
-        low, high = np.zeros(self._dims), np.ones(self._dims)
+        low, high, share = np.zeros(self._dims), np.ones(self._dims), 1.0
         if near is not None:
+            share = _PART
             means = np.where(np.isin(rows, near), means, np.inf)
             low, high = history.unit[near].min(axis=0), history.unit[near].max(axis=0)
         centres = rows[np.argsort(means, kind="stable")[:_CENTRES]]
         scales = np.minimum(posterior.hyper.length_scales, 1.0)
-        return Region(history.unit[centres], scales, low, high)
+        return Region(history.unit[centres], scales, low, high, share)
 
 
 def _settled(history: History) -> Mask:

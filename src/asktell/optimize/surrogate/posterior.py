@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 BLOCK = 64
 """Rows of the factor that are computed together."""
 
+_ASKED = 128  # points that are predicted together: what is computed on the way fits a processor's cache
 _MIN_VARIANCE = 1e-12  # of the signal: where rounding would leave none
 
 
@@ -103,6 +104,19 @@ class Posterior:
 
     def predict(self, unit: Array) -> Prediction:
         """unit: (q, d)."""
+        if len(unit) <= _ASKED:
+            return self._predict(unit)
+        edges = range(_ASKED, len(unit), _ASKED)
+        parts = [self._predict(part) for part in np.split(unit, edges)]
+
+        def pull(to_mean: Array, to_std: Array) -> Array:
+            given = zip(parts, np.split(to_mean, edges), np.split(to_std, edges), strict=True)
+            return np.concatenate([part.pull(mean, std) for part, mean, std in given])
+
+        mean, std = (np.concatenate(found) for found in zip(*((p.mean, p.std) for p in parts), strict=True))
+        return Prediction(mean, std, pull)
+
+    def _predict(self, unit: Array) -> Prediction:
         a = self.kernel.scaled(unit)
         covariance, slope = self.kernel.with_slope(a, self.points)
         v = _solve(self.lower, covariance.T)
