@@ -18,6 +18,7 @@ from asktell.directory import StudyDirectory
 from asktell.errors import TrialError
 from asktell.inbox import Inbox
 from asktell.journal import holder, replay_driver, segments
+from asktell.optimize.hypervolume import is_efficient
 from asktell.progress import Incumbent, Progress, Snapshot, incumbent
 from asktell.records import (
     Added,
@@ -156,8 +157,6 @@ class Overview:
             and state.outcome is not None
             and is_feasible(state.outcome.values, self.study.rules.bounds)
         ]
-        from asktell.optimize.hypervolume import is_efficient  # slow to load
-
         signs = self.study.rules.signs.items()
         losses = np.array([[sign * item.values[name] for name, sign in signs] for item in found])
         return [item for item, is_best in zip(found, is_efficient(losses), strict=True) if is_best]

@@ -9,7 +9,6 @@ from functools import lru_cache
 from threading import Lock
 
 import numpy as np
-from scipy.stats import qmc
 
 from asktell.errors import SpaceError
 from asktell.space import Space
@@ -37,6 +36,8 @@ class _Sequence:
     """The feasible points of a Sobol sequence, computed as far as they were asked for."""
 
     def __init__(self, space: Space, seed: int) -> None:
+        from scipy.stats import qmc  # slow to load
+
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SOBOL_KEY,)))
         self._space = space
         self._sobol = qmc.Sobol(space.dims, scramble=True, seed=rng)

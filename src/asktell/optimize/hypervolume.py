@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import moocore
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,8 @@ def is_efficient(losses: Array) -> NDArray[np.bool_]:
 
     losses: (n, m), finite. Of equal points the first counts.
     """
+    import moocore  # slow to load
+
     if not len(losses):
         return np.zeros(0, dtype=bool)
     return np.asarray(moocore.is_nondominated(losses, keep_weakly=False), dtype=bool)
@@ -30,6 +31,8 @@ def hypervolume(losses: Array, reference: Sequence[float] | Array) -> float:
     losses: (n, m), finite; reference: (m,). A point that is worse than the reference in one
     objective adds nothing. It grows with a front that is closer, wider or denser.
     """
+    import moocore  # slow to load
+
     if not len(losses):
         return 0.0
     return float(moocore.hypervolume(losses, ref=np.asarray(reference, dtype=np.float64)))

@@ -9,8 +9,6 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
-from scipy.spatial.distance import cdist
 
 from asktell.errors import SpaceExhausted
 from asktell.space import Space
@@ -89,6 +87,8 @@ def success(units: Array, succeeded: Array, failed: Array) -> Array:
     Trials weigh exp(1 - (distance / distance of the nearest)^2): no length has to be chosen, around
     a failure it is the failure that counts, and a region where all fail is left.
     """
+    from scipy.spatial.distance import cdist  # slow to load
+
     good, bad = (cdist(units, points, "sqeuclidean") for points in (succeeded, failed))
     nearest = np.minimum(good.min(axis=1, initial=np.inf), bad.min(axis=1, initial=np.inf))
     unit = np.maximum(nearest, TOLERANCE**2)[:, None]
@@ -109,6 +109,8 @@ class Taken:
 
     def free(self, points: Array) -> NDArray[np.bool_]:
         """Which of many points, (q, d), are not taken: (q,)."""
+        from scipy.spatial import KDTree  # slow to load
+
         distance, _ = KDTree(self._unit).query(points, p=np.inf, distance_upper_bound=2.0 * TOLERANCE)
         return np.asarray(distance > TOLERANCE)
 

@@ -1,0 +1,15 @@
+"""Tests side by side, for `pytest -n 2 --dist loadgroup`: files as wholes, those of the one scheduler in turn."""
+
+from pathlib import Path
+
+import pytest
+
+CLUSTER = Path(__file__).with_name("cluster")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        group = CLUSTER if item.path.is_relative_to(CLUSTER) else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group)))
