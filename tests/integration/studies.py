@@ -55,7 +55,7 @@ name: misbehaving
 evaluate:
   call: misbehaving.py:evaluate
   folder: {OBJECTIVES}
-  timeout: 20s
+  timeout: 12s
   grace: 1s
 space:
   mode: {{type: categorical, choices: [{", ".join(modes)}]}}
