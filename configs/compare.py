@@ -1,7 +1,7 @@
 """Compares engines on a study, several seeds each, by what `asktell run` makes of it.
 
     python configs/compare.py configs/filter
-    python configs/compare.py configs/filter --engines skopt sobol random --seeds 10 --trials 80
+    python configs/compare.py configs/filter --engines gp skopt sobol --seeds 10 --trials 80
 
 Finished runs are kept, one line each, in comparison.jsonl beside the study file: a comparison that
 was stopped goes on where it stood, and nothing is run twice. Prints the table of medians and draws
@@ -66,7 +66,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study", type=Path, help="folder of a study.yaml with one objective")
-    parser.add_argument("--engines", nargs="+", default=["skopt", "sobol"])
+    parser.add_argument("--engines", nargs="+", default=["gp", "sobol"])
     parser.add_argument("--seeds", type=int, default=5, help="how many for each engine")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--trials", type=int, default=60)
