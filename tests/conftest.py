@@ -1,4 +1,4 @@
-"""Tests side by side, for `pytest -n 2 --dist loadgroup`: files as wholes, those of the one scheduler in turn."""
+"""Tests side by side, for `pytest -n 2 --dist loadgroup`: files as wholes, the scheduler's in turn."""
 
 from pathlib import Path
 
