@@ -15,7 +15,7 @@ import xarray as xr
 from studies import OBJECTIVES
 
 import asktell
-from asktell.config import parse
+from asktell.config import BudgetConfig, parse
 from asktell.errors import StudyError
 from asktell.overview import State, read_study
 from asktell.retell import retell
@@ -135,6 +135,20 @@ def test_a_resumed_study_evaluates_and_measures(
     assert later.large.dims == ("trial", "line", "place")
     assert later.small.attrs["units"] == "mm"
     assert not [finding for finding in verify(made.path) if finding.is_problem]
+
+
+def test_a_result_that_was_told_has_no_outputs_to_be_retold(source: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.study"
+    shutil.copytree(source, copy)
+    with Study(copy) as study:
+        study.configure(study.config.model_copy(update={"budget": BudgetConfig(trials=6)}))
+        trial = study.ask()
+        study.tell(trial.number, 1.0)
+    made = retell(copy, "measures.py:total", tmp_path / "new.study", workers=1)
+    assert sorted(made.failed) == [5], "the sum over nothing is 0"
+    assert "left no outputs" in made.failed[5]
+    numbers = retell(copy, "measures.py:numbers", tmp_path / "numbers.study", workers=1)
+    assert not numbers.failed
 
 
 def test_a_study_retold_twice_can_be_moved_and_needs_neither_of_those_before(

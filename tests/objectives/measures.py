@@ -13,6 +13,14 @@ def spread(trial):
     return trial.large.max() - trial.small.sum() + trial.n
 
 
+def total(trial):
+    return trial.small.sum()
+
+
+def numbers(trial):
+    return trial.x + trial.loss
+
+
 def halved(trial):
     return trial.spread / 2
 

@@ -9,11 +9,14 @@ from typing import Any
 import xarray as xr
 
 from asktell.analysis import forest, optimum, outputs, surrogate, workers
+from asktell.errors import StudyError
 
 
 def _method(function: Callable[..., Any]) -> Any:
     @functools.wraps(function)
     def method(self: StudyAccessor, *args: Any, **options: Any) -> Any:
+        if "trial" not in self._ds.dims:
+            raise StudyError("this is one trial without its dimension; keep it: ds.isel(trial=[0])")
         return function(self._ds, *args, **options)
 
     return method

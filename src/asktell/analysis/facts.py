@@ -50,7 +50,11 @@ def objective(ds: xr.Dataset, of: str | None = None) -> str:
     """The variable that a question is about: `of`, else the first objective."""
     name = next(iter(signs(ds))) if of is None else of
     if name not in ds or ds[name].dims != ("trial",) or ds[name].dtype.kind not in "biuf":
-        numbers = [str(key) for key, item in ds.data_vars.items() if item.dims == ("trial",)]
+        numbers = [
+            str(key)
+            for key, item in ds.data_vars.items()
+            if item.dims == ("trial",) and item.dtype.kind in "biuf"
+        ]
         raise StudyError(f"{name!r} is no number of each trial; there are {', '.join(numbers)}")
     return name
 
@@ -83,7 +87,20 @@ def is_candidate(ds: xr.Dataset) -> NDArray[np.bool_]:
 
 def is_own(ds: xr.Dataset) -> NDArray[np.bool_]:
     """(n,) trials that this study proposed and ran: no results known from elsewhere, no retold ones."""
-    return ~np.isin(ds["origin"].values.astype(str), _ELSEWHERE)
+    return ~np.isin(texts(ds, "origin"), _ELSEWHERE)
+
+
+def has_outputs(ds: xr.Dataset) -> NDArray[np.bool_]:
+    """(n,) completed trials that left their outputs: those that a worker evaluated.
+
+    A result that somebody told has none; what the dataset holds for it is the fill value.
+    """
+    return np.asarray(is_completed(ds) & (texts(ds, "worker") != ""))
+
+
+def texts(ds: xr.Dataset, name: str) -> NDArray[np.object_]:
+    """A variable of texts, whichever of numpy's types it came in."""
+    return np.asarray(ds[name].values, dtype=object)
 
 
 def losses(ds: xr.Dataset) -> Array:

@@ -68,8 +68,10 @@ def _judge(
     from sklearn.ensemble import ExtraTreesRegressor
 
     n = len(ranks)
-    seen = rng.integers(n, size=min(n, _MOST_TRIALS))
-    unseen = rng.permutation(np.setdiff1d(np.arange(n), seen))[:_MOST_TRIALS]
+    unseen = np.empty(0, dtype=np.int64)
+    while len(unseen) < 2:  # of few trials, a sample with replacement may have all
+        seen = rng.integers(n, size=min(n, _MOST_TRIALS))
+        unseen = rng.permutation(np.setdiff1d(np.arange(n), seen))[:_MOST_TRIALS]
     truth = ranks[unseen]
     if not np.ptp(truth):
         return np.zeros(unit.shape[1]), 0.0  # nothing varies, so nothing is known

@@ -30,16 +30,22 @@ def correlation(ds: xr.Dataset, output: str) -> xr.DataArray:
     A number counts by its place between its bounds, in the logarithm where the space has it so; a category
     has an entry for each of its choices, 'method=fast', 1 where it was chosen and 0 elsewhere. A parameter
     is looked at in the trials that have it. NaN where something does not vary, or an output has NaN.
-    Lazy: computing it reads each chunk once and holds few at a time. Raises StudyError where `output` is no
-    array, and before the first trial has completed.
+    Results that were told have no outputs, and do not count. Lazy: computing it reads each chunk once and
+    holds few at a time. Raises StudyError where `output` is no array, and before there is one.
     """
-    if facts.output(ds, output).dtype.kind == "c":
+    array = facts.output(ds, output)
+    if "parameter" in array.dims:
+        raise StudyError(
+            f"{output!r} has a dimension 'parameter', as the result has; "
+            "give it another name: ds.rename(parameter='item')"
+        )
+    if array.dtype.kind == "c":
         raise StudyError(
             f"{output!r} is complex; correlate a part of it: ds.assign({output}=ds.{output}.real)"
         )
-    trials = ds.isel(trial=facts.is_completed(ds))
+    trials = ds.isel(trial=facts.has_outputs(ds))
     if not trials.sizes["trial"]:
-        raise StudyError("no trial has completed, so there is nothing to correlate")
+        raise StudyError(f"no trial has left {output!r}, so there is nothing to correlate")
     names, x, is_there = _predictors(trials)
     count = np.maximum(is_there.sum(axis=1, keepdims=True), 1.0)
     x = is_there * (x - (is_there * x).sum(axis=1, keepdims=True) / count)
@@ -69,7 +75,7 @@ def _sums(array: xr.DataArray, x: Array, w: Array) -> tuple[xr.DataArray, xr.Dat
 
     dims = [str(dim) for dim in array.dims if dim != "trial"]
     y = array.transpose("trial", *dims).chunk().data
-    rows = max(1, BLOCK_BYTES // (math.prod(y.chunksize[1:]) * y.dtype.itemsize))
+    rows = max(1, BLOCK_BYTES // max(1, math.prod(y.chunksize[1:]) * y.dtype.itemsize))
     y = y.rechunk({0: rows})
     known = da.from_array(np.vstack([x, w]), chunks=(-1, rows))
     p, q = len(x), len(w)

@@ -53,8 +53,11 @@ class Surrogate:
         self.rows = rows
         self.values: Array = values[rows]
         self.unit: Array = facts.unit(ds.isel(trial=rows))
-        self._centre, self._scale = self.values.mean(), self.values.std() or 1.0
-        self._y = (self.values - self._centre) / self._scale
+        largest = np.abs(self.values).max() or 1.0
+        small = self.values / largest  # squares of 1e200 overflow
+        spread = small.std() or 1.0
+        self._centre, self._scale = small.mean() * largest, spread * largest
+        self._y = (small - small.mean()) / spread
         features = Features(self.space)
         # More threads wait for each other for longer than such matrices take, where others work too.
         with threadpool_limits(1):
@@ -81,15 +84,20 @@ class Surrogate:
         variance = self._kernel.between(a, a).mean() - v @ v
         return float(k @ self._alpha), float(np.sqrt(max(variance, 0.0)))
 
-    def without_each(self) -> tuple[Array, Array]:
-        """Mean and standard deviation of each measurement given all others: (n,), (n,).
+    def without_each(self) -> tuple[Array, Array, Array]:
+        """Mean and standard deviation of each measurement given all others, and its error: (n,) each.
 
-        Hyperparameters stay as fitted to all. Rasmussen and Williams (2006), eqs. 5.10 to 5.12.
+        The error is in standard deviations of all measurements. Hyperparameters stay as fitted to all.
+        Rasmussen and Williams (2006), eqs. 5.10 to 5.12.
         """
         with threadpool_limits(1):
             precision = np.diag(cho_solve((self._lower, True), np.eye(len(self._y))))
-        mean = self._y - self._alpha / precision
-        return self._centre + self._scale * mean, self._scale / np.sqrt(precision)
+        error = self._alpha / precision
+        return (
+            self._centre + self._scale * (self._y - error),
+            self._scale / np.sqrt(precision),
+            error if self._y.any() else np.full_like(error, np.nan),
+        )
 
 
 def leave_one_out(ds: xr.Dataset, of: str | None = None) -> xr.Dataset:
@@ -97,11 +105,12 @@ def leave_one_out(ds: xr.Dataset, of: str | None = None) -> xr.Dataset:
 
     of: the quantity, default the first objective. `observed`, `predicted`, `std` (noise included) in its
     units; `z`: the error in standard deviations. Scalars `r2`, the share of the variance that is predicted,
-    and `coverage`, the share of |z| < 1.96, which is 0.95 where the surrogate knows how much it knows.
+    NaN where all are equal, and `coverage`, the share of |z| < 1.96, which is 0.95 where the surrogate knows
+    how much it knows.
     Raises StudyError below four trials.
     """
     model = Surrogate(ds, of)
-    mean, std = model.without_each()
+    mean, std, error = model.without_each()
     z = (model.values - mean) / std
     like = ds[model.name]
     found = xr.Dataset(coords={"trial": ds["trial"].variable[model.rows]})
@@ -112,10 +121,11 @@ def leave_one_out(ds: xr.Dataset, of: str | None = None) -> xr.Dataset:
     ):
         found[name] = facts.described(xr.DataArray(values, dims="trial"), like, long_name=text)
     found["z"] = ("trial", z, {"long_name": "error in standard deviations", "units": "1"})
-    error = np.sum((model.values - mean) ** 2) / max(
-        np.sum((model.values - model.values.mean()) ** 2), 1e-300
+    found["r2"] = (
+        (),
+        1.0 - np.mean(error**2),
+        {"long_name": "share of the variance predicted", "units": "1"},
     )
-    found["r2"] = ((), 1.0 - error, {"long_name": "share of the variance predicted", "units": "1"})
     covered = np.mean(np.abs(z) < 1.96)
     found["coverage"] = ((), covered, {"long_name": "share within 95 % intervals", "units": "1"})
     return found
@@ -134,7 +144,8 @@ def partial_dependence(
     of: the quantity, default the first objective; points: of the grid along each parameter; model: of
     that quantity, where it is fitted already. Along the parameters: `mean` and `std` of the surrogate's
     average, NaN where the space's constraints or conditions allow no point; `support`, the number of
-    completed trials nearest to each point of the grid.
+    completed trials nearest to each point of the grid. A parameter of such a name keeps it: the variable
+    then ends in an underscore.
     Raises StudyError below four trials and for unknown parameters.
     """
     names = [parameters] if isinstance(parameters, str) else list(parameters)
@@ -143,8 +154,8 @@ def partial_dependence(
         raise StudyError(f"{parameters!r}: name one or two different ones of {', '.join(varied)}")
     model = model or Surrogate(ds, of)
     levels = [_levels(varied[name], points or _POINTS[len(names)]) for name in names]
-    columns = [list(varied).index(name) for name in names]
-    mean, std = model.average(_groups(ds, model, columns, [unit for _, unit in levels]))
+    where = [list(varied).index(name) for name in names]
+    mean, std = model.average(_groups(ds, model, where, [unit for _, unit in levels]))
     shape = [len(unit) for _, unit in levels]
     like = ds[model.name]
     coords = {
@@ -152,12 +163,14 @@ def partial_dependence(
     }
     found = xr.Dataset(coords=coords, attrs={"of": model.name})
     text = f"{model.name} averaged over the other parameters"
-    found["mean"] = facts.described(xr.DataArray(mean.reshape(shape), dims=names), like, long_name=text)
-    found["std"] = facts.described(
-        xr.DataArray(std.reshape(shape), dims=names), like, long_name="standard deviation of that average"
-    )
-    found["support"] = (names, _support(ds, names, levels), {"long_name": "completed trials near the point"})
-    return found
+    columns = {
+        "mean": facts.described(xr.DataArray(mean.reshape(shape), dims=names), like, long_name=text),
+        "std": facts.described(
+            xr.DataArray(std.reshape(shape), dims=names), like, long_name="standard deviation of that average"
+        ),
+        "support": (names, _support(ds, names, levels), {"long_name": "completed trials near the point"}),
+    }
+    return found.assign({f"{key}_" if key in names else key: item for key, item in columns.items()})
 
 
 def _levels(parameter: Parameter, points: int) -> tuple[NDArray[Any], Array]:

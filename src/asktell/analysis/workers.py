@@ -62,7 +62,7 @@ def utilisation(ds: xr.Dataset) -> xr.Dataset:
     in s. `total_utilisation`: of all workers together, NaN where nothing ran.
     """
     attempts = timeline(ds)
-    names, index = np.unique(attempts["worker"].values.astype(str), return_inverse=True)
+    names, index = np.unique(facts.texts(attempts, "worker"), return_inverse=True)
     n = len(names)
     begin, end = attempts["begin"].values, attempts["end"].values
     first, last = np.full(n, np.datetime64("2262-01-01", "ns")), np.full(n, np.datetime64(0, "ns"))
@@ -147,7 +147,9 @@ def core_hours(ds: xr.Dataset) -> NDArray[np.float64]:
 
 def _is_run(ds: xr.Dataset) -> NDArray[np.bool_]:
     """(n,) trials that an attempt's own report ended: no results known from elsewhere, no verdicts."""
-    return np.asarray(facts.is_own(ds) & (ds["worker"].values != "") & ~np.isnat(ds["started_at"].values))
+    return np.asarray(
+        facts.is_own(ds) & (facts.texts(ds, "worker") != "") & ~np.isnat(ds["started_at"].values)
+    )
 
 
 def _last_attempts(ds: xr.Dataset) -> list[dict[str, Any]]:
@@ -160,8 +162,9 @@ def _last_attempts(ds: xr.Dataset) -> list[dict[str, Any]]:
             **{key: columns[key][row] for key in ("worker", "host", "job", "trial")},
             "end": ended[row],
             "ran": columns["duration"][row],
-            "outcome": facts.STATUSES[columns["status"][row]],
-            "cause": facts.CAUSES[columns["cause"][row]],
+            # Codes are no integers any more after `Dataset.where`.
+            "outcome": facts.STATUSES[int(columns["status"][row])],
+            "cause": facts.CAUSES[int(columns["cause"][row])],
         }
         for row in np.flatnonzero(_is_run(ds))
     ]

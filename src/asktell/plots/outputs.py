@@ -59,9 +59,11 @@ def plot_output(ds: xr.Dataset, output: str, trial: int, *, ax: Axes | None = No
 def plot_best_and_median(ds: xr.Dataset, output: str, axes: Sequence[Axes] | None = None) -> NDArray[Any]:
     """The best trial's array beside that of the trial in the middle, on one scale; returns the axes.
 
-    axes: two of them, or one for a line. Loads these two arrays only.
+    Results that were told have no outputs, and do not count. axes: two of them, or one for a line. Loads
+    these two arrays only.
     """
     facts.output(ds, output)
+    ds = ds.isel(trial=facts.has_outputs(ds))
     best, median = optimum.incumbent(ds), _median(ds)
     pair = [_check(one[output]).load() for one in (best, median)]
     titles = [style.trial_title(best, "best"), style.trial_title(median, "median")]
@@ -72,6 +74,8 @@ def plot_best_and_median(ds: xr.Dataset, output: str, axes: Sequence[Axes] | Non
         ax.legend(fontsize=style.SMALL)
         return np.array([ax])
     both = np.array(list(axes)) if axes is not None else style.new_axes(2, (8.0, 3.6), layout="compressed")
+    if not all(map(_has_values, pair)):
+        return np.array([style.empty(ax, f"{output} has no value here") for ax in both])
     for ax, array, title in zip(both, pair, titles, strict=True):
         image = _draw_image(ax, array, _limits(pair))
         ax.set_title(title, fontsize=style.SMALL + 1)

@@ -160,7 +160,7 @@ def clock(ds: xr.Dataset, attempts: xr.Dataset) -> tuple[NDArray[Any], NDArray[A
 
 def worker_rows(attempts: xr.Dataset, begin: NDArray[np.float64]) -> tuple[NDArray[np.intp], list[str]]:
     """Each attempt's row, and the rows' names: workers in the order of their first attempts."""
-    found = attempts["worker"].values.astype(str)
+    found = facts.texts(attempts, "worker")
     order = np.argsort(begin, kind="stable")
     workers_in_order = list(dict.fromkeys(found[order]))
     row = {worker: place for place, worker in enumerate(workers_in_order)}

@@ -11,6 +11,7 @@ import dask.config
 from distributed import Client, wait
 from distributed.scheduler import KilledWorker
 
+from asktell.analysis import facts
 from asktell.analysis import open as open_results
 from asktell.errors import TrialError
 from asktell.evaluate import child
@@ -74,12 +75,17 @@ def read_here(path: Path, measure: Measure, numbers: Sequence[int]) -> dict[int,
     # Reading is this worker's own affair: as a task of the cluster it would wait for the task that asks.
     with dask.config.set(scheduler="synchronous"), open_results(path) as trials:
         rows = {int(number): row for row, number in enumerate(trials["trial"].values)}
+        is_whole = facts.has_outputs(trials)
+        arrays = [name for name, item in trials.data_vars.items() if item.ndim > 1]
         found = {}
         for number in numbers:
+            row, lack = trials.isel(trial=rows[number]), ""
+            if arrays and not is_whole[rows[number]]:
+                row, lack = row.drop_vars(arrays), "its result was told, so it left no outputs: "
             try:
-                found[number] = Told(measure.of(trials.isel(trial=rows[number])))
+                found[number] = Told(measure.of(row))
             except TrialError as error:
-                found[number] = Told(cause=Cause.INVALID_RESULT, error=str(error))
+                found[number] = Told(cause=Cause.INVALID_RESULT, error=f"{lack}{error}")
             except Exception as error:  # noqa: BLE001 - whatever a person's code raises is that trial's failure
-                found[number] = Told(cause=Cause.OBJECTIVE_ERROR, error=child.explain(error))
+                found[number] = Told(cause=Cause.OBJECTIVE_ERROR, error=f"{lack}{child.explain(error)}")
         return found

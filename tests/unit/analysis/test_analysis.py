@@ -74,6 +74,27 @@ def test_no_output_is_read_that_is_not_asked_for(make_study: MAKE, tmp_path: Pat
     analysis.correlation(ds, "m")
 
 
+def test_plain_xarray_answers_too(make_study: MAKE, tmp_path: Path) -> None:
+    """Its texts are of another type than those that `asktell.open` gives."""
+    ds = make_study({"x": REAL}, sometimes, loses=0.2)
+    plain = xr.open_zarr(tmp_path / "study" / "results.zarr")
+    for ask in (analysis.trace, analysis.timeline, analysis.utilisation, analysis.staleness, analysis.cost):
+        xr.testing.assert_equal(ask(plain), ask(ds))
+
+
+def test_a_selection_made_with_where_answers_too(make_study: MAKE) -> None:
+    """Its codes are no integers any more."""
+    ds = make_study({"x": REAL}, sometimes)
+    completed = ds.where(ds.status == 0, drop=True)
+    xr.testing.assert_equal(analysis.timeline(completed), analysis.timeline(ds.asktell.completed()))
+
+
+def test_one_trial_without_its_dimension_is_refused(make_study: MAKE) -> None:
+    best = make_study({"x": REAL}, bowl).asktell.incumbent()
+    with pytest.raises(StudyError, match="isel"):
+        best.asktell.cost()
+
+
 def test_arrays_come_in_blocks_of_trials_and_one_trial_needs_no_other(
     make_study: MAKE, tmp_path: Path
 ) -> None:
@@ -218,6 +239,12 @@ def test_importance_ranks_parameters_by_their_effect(make_study: MAKE) -> None:
     assert float(found.score) > 0.7
 
 
+def test_importance_of_few_trials_has_unseen_ones_in_every_forest(make_study: MAKE) -> None:
+    """A sample of ten with replacement may have all of them."""
+    ds = make_study({"x": REAL}, bowl, trials=10)
+    assert np.isfinite(analysis.importance(ds, seed=146).importance).all()
+
+
 def test_of_what_does_not_vary_nothing_is_known(make_study: MAKE) -> None:
     found = analysis.importance(make_study({"x": REAL}, lambda _: {"loss": 0.3}), repeats=3)
     assert float(found.score) == float(found.importance.sum()) == 0
@@ -253,6 +280,27 @@ def test_partial_dependence_is_blank_where_constraints_allow_no_point(make_study
     ds = make_study({"x": REAL, "y": REAL}, bowl, constraints=("x < y",))
     found = analysis.partial_dependence(ds, ["x", "y"], points=5)
     assert (found["mean"].notnull() == (found.x < found.y)).all()
+
+
+def test_a_parameter_may_be_named_as_what_is_said_of_it(make_study: MAKE) -> None:
+    plain = analysis.partial_dependence(make_study({"x": REAL}, bowl), "x")
+    ds = make_study({"std": REAL}, lambda p: {"loss": (p["std"] - 0.3) ** 2}, name="other")
+    found = analysis.partial_dependence(ds, "std")
+    np.testing.assert_allclose(found["std"], plain["x"])
+    np.testing.assert_allclose(found["std_"], plain["std"])
+
+
+def test_of_a_constant_no_share_is_predicted(make_study: MAKE) -> None:
+    assert math.isnan(analysis.leave_one_out(make_study({"x": REAL}, lambda p: {"loss": 3.0})).r2)
+
+
+@pytest.mark.parametrize("penalty", [1e200, 1e300])
+def test_a_huge_value_leaves_the_surrogate_finite(make_study: MAKE, penalty: float) -> None:
+    ds = make_study({"x": REAL}, lambda p: {"loss": penalty if p["x"] > 0.9 else p["x"]})
+    found = analysis.leave_one_out(ds)
+    assert np.isfinite(found.r2)
+    assert np.isfinite(found.z).all()
+    assert np.isfinite(analysis.partial_dependence(ds, "x")["mean"]).all()
 
 
 def test_leave_one_out_is_what_leaving_one_out_gives(make_study: MAKE) -> None:
@@ -300,6 +348,25 @@ def test_correlation_is_pearsons_element_by_element(make_study: MAKE) -> None:
 
 
 # ---- comparison --------------------------------------------------------------------------------
+
+
+def test_a_result_that_was_told_has_no_output_to_correlate(make_study: MAKE) -> None:
+    """The store holds the fill value for it, 0 where the output is of whole numbers."""
+
+    def evaluate(params: Mapping[str, Any]) -> dict[str, Any]:
+        if 0.2 < params["x"] < 0.4:
+            return {**bowl(params), "told": True}
+        return {**bowl(params), "count": np.full((1, 1), round(100 * params["x"]))}
+
+    found = analysis.correlation(make_study({"x": REAL}, evaluate), "count")
+    assert float(found.squeeze()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_what_correlation_cannot_tell(make_study: MAKE) -> None:
+    ds = make_study({"x": REAL}, lambda p: {**bowl(p), "m": np.zeros((0, 2))})
+    assert analysis.correlation(ds, "m").compute().shape == (1, 0, 2)
+    with pytest.raises(StudyError, match="rename"):
+        analysis.correlation(ds.rename(m_y="parameter"), "m")
 
 
 def test_comparison_tells_what_differs_from_what_may_be_chance(make_study: MAKE) -> None:
