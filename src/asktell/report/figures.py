@@ -20,13 +20,14 @@ from bokeh.transform import factor_cmap
 from numpy.typing import NDArray
 
 from asktell.analysis import facts
+from asktell.analysis.points import points
 from asktell.errors import StudyError
 from asktell.plots import style
 from asktell.plots.effects import TELLING, jittered
 from asktell.plots.progress import telling_range
 from asktell.plots.workers import LOOKS, MOST_NAMED, clock, worker_rows
 from asktell.report.canvas import Figure, add_hover, name_ticks, new_figure, parameter_figure, plain, span
-from asktell.report.columns import INFEASIBLE, causes, outcomes, points, results
+from asktell.report.columns import INFEASIBLE, causes, outcomes, results
 from asktell.trial import Status
 from asktell.wording import assignments, duration
 

@@ -61,6 +61,8 @@ space:
   x: {{type: real, low: 0.1, high: 10, log: true, units: cm}}
   n: {{type: integer, low: 1, high: 9, when: {{mode: fast}}}}
   mode: {{type: categorical, choices: [fast, {json.dumps(EVIL)}]}}
+  is_on: {{type: boolean, when: {{mode: fast}}}}
+  name: {{type: constant, value: kept, when: {{mode: fast}}}}
 objectives: {objectives}
 optimizer: {{engine: random, seed: 1}}
 budget: {{trials: 40}}
@@ -103,13 +105,18 @@ def test_failures_are_in_the_table_with_their_cause_and_counted(make: Make) -> N
 
 def test_parameters_are_shown_as_evaluations_got_them(make: Make) -> None:
     path = make([{"loss": float(i)} for i in range(12)])
-    page, ds = Read(report.render(path)), asktell.open(path)
+    text, ds = report.render(path), asktell.open(path)
+    page = Read(text)
     is_fast = ds["mode"].values == "fast"
     assert 0 < is_fast.sum() < 12
     expected = [int(n) if fast else None for n, fast in zip(ds["n"].values, is_fast, strict=True)]
     assert page.column("n") == expected
     np.testing.assert_array_equal(page.column("x"), ds["x"].values)
     assert set(page.column("mode")) == {"fast", EVIL}
+    flags = [bool(flag) if fast else None for flag, fast in zip(ds["is_on"].values, is_fast, strict=True)]
+    assert page.column("is_on") == flags
+    assert {True, False} <= set(flags)
+    assert text.count("name = kept") == is_fast.sum()
 
 
 def test_several_objectives_have_a_front_instead_of_a_best_point(make: Make) -> None:
