@@ -194,7 +194,7 @@ def spread_log(axis: Axis, ratio: float) -> None:
 def bounds(parameter: Parameter) -> tuple[float, float]:
     """The ends of a number."""
     assert isinstance(parameter, Real | Integer)
-    return float(parameter.low), float(parameter.high)
+    return parameter.low, parameter.high
 
 
 def limits(parameter: Parameter) -> tuple[float, float]:

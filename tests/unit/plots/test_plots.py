@@ -299,6 +299,13 @@ def test_the_best_line_is_of_a_trial_within_the_constraints(make_study: Callable
     assert line.get_ydata()[0] == pytest.approx(min(x for x in ds.x.values if x > 0.4))
 
 
+def test_the_ends_of_an_integer_are_written_out(make_study: Callable[..., xr.Dataset]) -> None:
+    space = {"n": {"type": "integer", "low": 0, "high": 1_234_567}}
+    ax = plots.plot_parallel(make_study(space, lambda p: {"loss": p["n"]}))
+    check(ax)
+    assert {"0", "1234567"} <= {text.get_text() for text in ax.texts}
+
+
 def test_choices_on_both_axes_are_spread_over_an_area(make_study: Callable[..., xr.Dataset]) -> None:
     choice = {"type": "categorical", "choices": ["a", "b"]}
     ds = make_study({"m": choice, "k": choice}, lambda _: {"loss": 1.0})
