@@ -21,8 +21,8 @@ Axis = Literal["count", "wall_time", "core_hours"]
 def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None = None) -> Axes:
     """Every trial's objective and the best so far, against trials, wall time or core-hours.
 
-    Failed trials are marked at the worse end. A few values far off do not squeeze the rest: the axis
-    shows what lies within three times the spread of the better nine tenths.
+    Trials without a result are marked at the worse end. A few values far off do not squeeze the rest: the
+    axis shows what lies within three times the spread of the better nine tenths.
     """
     name, sign = facts.only_objective(ds)
     ax = style.axes_or_new(ax)
@@ -41,12 +41,9 @@ def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None
         ax.scatter(x[rows], values[rows], label="outside the constraints", **{**dots, **about})
     ax.step(x, trace["best"].values, where="post", color=style.BLUE, label="best so far")
     _zoom(ax, values[is_good], sign)
-    if not is_valid.all():
-        rows = ~is_valid
-        shade, height = 0.3 if len(x) > style.DENSE else 1.0, 0.02 if sign < 0 else 0.98
-        marks: dict[str, Any] = {"marker": "x", "s": 18, "linewidths": 1, "alpha": shade}
-        ax.scatter(x[rows], np.full(rows.sum(), height), color=style.VERMILLION, label="failed",
-                   transform=ax.get_xaxis_transform(), **marks)  # fmt: skip
+    shade, height = 0.3 if len(x) > style.DENSE else 1.0, 0.02 if sign < 0 else 0.98
+    marks: dict[str, Any] = {"s": 18, "linewidths": 1, "alpha": shade}
+    style.cross_out(ax, ds, x, np.full(len(x), height), transform=ax.get_xaxis_transform(), **marks)
     style.legend_above(ax)
     return ax
 

@@ -13,6 +13,7 @@ from asktell.analysis import facts
 from asktell.errors import AsktellError
 from asktell.space import Boolean, Integer, Parameter, Real
 from asktell.space.parameters import Choice
+from asktell.trial import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,6 +99,14 @@ def without_results(ax: Axes, ds: xr.Dataset) -> Axes:
     """Axes for a study that has nothing to show yet, or nothing at all."""
     n = ds.sizes["trial"]
     return empty(ax, f"none of {n} trials has a valid result" if n else "no trial has ended yet")
+
+
+def cross_out(ax: Axes, ds: xr.Dataset, x: NDArray[np.float64], y: NDArray[np.float64], **look: Any) -> None:
+    """Mark trials that failed or were cancelled, where their places are known; x, y: (n,)."""
+    for status, marker, colour in ((Status.FAILED, "x", VERMILLION), (Status.CANCELLED, "+", PURPLE)):
+        rows = (ds["status"].values == facts.STATUSES.index(status)) & np.isfinite(x) & np.isfinite(y)
+        if rows.any():
+            ax.scatter(x[rows], y[rows], marker=marker, color=colour, label=str(status), **look)
 
 
 def whole_numbers(axis: Axis) -> None:

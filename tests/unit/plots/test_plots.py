@@ -306,6 +306,24 @@ def test_the_ends_of_an_integer_are_written_out(make_study: Callable[..., xr.Dat
     assert {"0", "1234567"} <= {text.get_text() for text in ax.texts}
 
 
+def test_each_trial_is_named_for_where_it_came_from_and_what_became_of_it(study: xr.Dataset) -> None:
+    kinds = ["initial", "earlier", "model", "random", "queued", "added", "retold"]
+    origins = np.array(kinds, object)[np.arange(study.sizes["trial"]) % len(kinds)]
+    status = study.status.copy(data=np.where(study.loss > study.loss.median(), 2, study.status))
+    ds = study.assign(origin=("trial", origins), status=status)
+    n_by_status = [int((status == code).sum()) for code in range(3)]
+    assert min(n_by_status) > 0
+    ax = plots.plot_objective(ds, "x", "n")
+    check(ax)
+    shown = {item.get_label(): len(item.get_offsets()) for item in ax.collections}
+    valid = origins[status == 0]
+    for label, expected in (("initial", kinds[:2]), ("proposed", kinds[2:4]), ("given", kinds[4:])):
+        assert shown[label] == np.isin(valid, expected).sum()
+    for picture in (ax, plots.plot_convergence(ds), plots.plot_runtime(ds, "n")):
+        shown = {item.get_label(): len(item.get_offsets()) for item in picture.collections}
+        assert [shown["failed"], shown["cancelled"]] == n_by_status[1:]
+
+
 def test_choices_on_both_axes_are_spread_over_an_area(make_study: Callable[..., xr.Dataset]) -> None:
     choice = {"type": "categorical", "choices": ["a", "b"]}
     ds = make_study({"m": choice, "k": choice}, lambda _: {"loss": 1.0})
