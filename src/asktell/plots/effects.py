@@ -49,6 +49,8 @@ def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax:
     effect = partial_dependence(ds, [x, y], of)
     style.prepare(ax, "x", ds, x, varied[x])
     style.prepare(ax, "y", ds, y, varied[y])
+    if np.isnan(effect["mean"].values).all():
+        return style.empty(ax, f"no trial tells of {x} and {y} together")
     grid = [style.level_places(effect[key].values, varied[key]) for key in (x, y)]
     low, high = _colour_limits(effect["mean"].values, ds[name].values)
     look: dict[str, Any] = {"cmap": style.MAP, "vmin": low, "vmax": high, "rasterized": True}

@@ -306,6 +306,19 @@ def test_the_ends_of_an_integer_are_written_out(make_study: Callable[..., xr.Dat
     assert {"0", "1234567"} <= {text.get_text() for text in ax.texts}
 
 
+def test_parameters_that_never_exist_together_have_no_surface(make_study: Callable[..., xr.Dataset]) -> None:
+    real = {"type": "real", "low": 0.01, "high": 1.0, "log": True}
+    space = {
+        "m": {"type": "categorical", "choices": ["a", "b"]},
+        "x": {**real, "when": {"m": ["a"]}},
+        "y": {**real, "when": {"m": ["b"]}},
+    }
+    ax = plots.plot_objective(make_study(space, lambda p: {"loss": p.get("x", 0.5)}), "x", "y")
+    check(ax)
+    assert "no trial tells of x and y together" in words(ax)
+    assert len(ax.figure.axes) == 1
+
+
 def test_each_trial_is_named_for_where_it_came_from_and_what_became_of_it(study: xr.Dataset) -> None:
     kinds = ["initial", "earlier", "model", "random", "queued", "added", "retold"]
     origins = np.array(kinds, object)[np.arange(study.sizes["trial"]) % len(kinds)]
