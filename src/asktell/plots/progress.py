@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Axis = Literal["count", "wall_time", "core_hours"]
 
+_FARTHEST = 1e307  # where matplotlib's arithmetic overflows
+
 
 def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None = None) -> Axes:
     """Every trial's objective and the best so far, against trials, wall time or core-hours.
@@ -33,6 +35,9 @@ def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None
     ax.set_ylabel(style.objective_label(ds, name))
     if not is_valid.any():
         return style.without_results(ax, ds)
+    ends = telling_range(values[is_good], sign)
+    if np.abs(values[is_valid] if ends is None else ends).max() > _FARTHEST:
+        return style.empty(ax, f"values beyond {_FARTHEST:g} cannot be drawn")
     dots = style.dots(len(x))
     ax.scatter(x[is_good], values[is_good], color=style.GREY, label="trial", **dots)
     if (is_valid & ~is_good).any():
@@ -40,7 +45,8 @@ def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None
         about = {"facecolors": "none", "edgecolors": style.ORANGE, "linewidths": 0.8}
         ax.scatter(x[rows], values[rows], label="outside the constraints", **{**dots, **about})
     ax.step(x, trace["best"].values, where="post", color=style.BLUE, label="best so far")
-    _zoom(ax, values[is_good], sign)
+    if ends is not None:
+        _zoom(ax, values[is_good], sign, ends)
     shade, height = 0.3 if len(x) > style.DENSE else 1.0, 0.02 if sign < 0 else 0.98
     marks: dict[str, Any] = {"s": 18, "linewidths": 1, "alpha": shade}
     style.cross_out(ax, ds, x, np.full(len(x), height), transform=ax.get_xaxis_transform(), **marks)
@@ -174,10 +180,8 @@ def _against(ax: Axes, found: xr.Dataset, against: Axis) -> Any:
     return x
 
 
-def _zoom(ax: Axes, values: Any, sign: int) -> None:
+def _zoom(ax: Axes, values: Any, sign: int, ends: tuple[float, float]) -> None:
     """Cut the axis where only a few bad values lie."""
-    if (ends := telling_range(values, sign)) is None:
-        return
     ax.set_ylim(*ends)
     n_worse = int((values > ends[1] if sign > 0 else values < ends[0]).sum())
     text, height = f"{n_worse} worse, not shown", 0.07 if sign < 0 else 0.93
@@ -194,7 +198,8 @@ def telling_range(values: Any, sign: int) -> tuple[float, float] | None:
     if len(losses) < 10:
         return None
     edge = losses[int(0.9 * (len(losses) - 1))]
-    worst = edge + 2.0 * (edge - losses[0])
+    with np.errstate(over="ignore"):
+        worst = edge + 2.0 * (edge - losses[0])
     if losses[-1] <= worst:
         return None
     ends = sign * (losses[0] - 0.05 * (worst - losses[0])), sign * worst

@@ -38,6 +38,7 @@ _MARGIN = 0.05
 _FORESTS = 8  # of thousands of trials, each takes a fifth of a second
 _EDGE = 0.02  # of the height, where trials without a result stand
 _FAINT = 0.06  # what is not selected
+_FARTHEST = float(np.finfo(np.float64).max) / 2  # an axis longer than the largest number cannot be drawn
 _DENSE = 2000  # trials, above which dots are small and faint
 
 
@@ -304,12 +305,13 @@ def _quantity(ds: xr.Dataset, index: int, name: str) -> Quantity:
     known = values[is_shown & np.isfinite(values)]
     ends = telling_range(known, sign)
     if ends is None:
-        low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
+        low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
         margin = _MARGIN * (high - low) or max(abs(high), 1.0) * _MARGIN
         ends = low - margin, high + margin
     label = "duration of the evaluation (s)" if name == "duration" else style.objective_label(ds, name)
     edge = None if name == "duration" else _EDGE if sign < 0 else 1 - _EDGE
-    return Quantity(f"y_{index}", plain(label), float(ends[0]), float(ends[1]), edge)
+    start, end = np.clip(ends, -_FARTHEST, _FARTHEST).tolist()
+    return Quantity(f"y_{index}", plain(label), start, end, edge)
 
 
 def _bars(found: xr.Dataset) -> Figure:

@@ -337,6 +337,18 @@ def test_each_trial_is_named_for_where_it_came_from_and_what_became_of_it(study:
         assert [shown["failed"], shown["cancelled"]] == n_by_status[1:]
 
 
+@pytest.mark.parametrize("trials", [4, 20])
+def test_values_at_the_end_of_the_doubles_are_not_drawn(
+    trials: int, make_study: Callable[..., xr.Dataset]
+) -> None:
+    space = {"x": {"type": "real", "low": -1.0, "high": 1.0}}
+    ds = make_study(space, lambda p: {"loss": math.copysign(1.7e308, p["x"])}, trials=trials)
+    assert {-1.7e308, 1.7e308} == set(ds.loss.values)
+    ax = plots.plot_convergence(ds)
+    check(ax)
+    assert "values beyond 1e+307 cannot be drawn" in words(ax)
+
+
 def test_choices_on_both_axes_are_spread_over_an_area(make_study: Callable[..., xr.Dataset]) -> None:
     choice = {"type": "categorical", "choices": ["a", "b"]}
     ds = make_study({"m": choice, "k": choice}, lambda _: {"loss": 1.0})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
@@ -161,6 +162,13 @@ def test_a_study_of_which_every_trial_failed_says_so(make: Make) -> None:
     page = Read(report.render(make(["it exploded"] * 3)))
     assert "3 trials ended, none of them within the constraints." in page.text
     assert page.data["best"] == []
+
+
+def test_axes_of_values_at_the_end_of_the_doubles_have_an_end(make: Make) -> None:
+    page = Read(report.render(make([{"loss": 1.7e308}, {"loss": -1.7e308}])))
+    assert page.column("loss") == [1.7e308, -1.7e308]
+    loss = page.data["quantities"][0]
+    assert 1.7e308 < loss["end"] - loss["start"] < math.inf
 
 
 def test_texts_of_the_study_stay_texts(make: Make) -> None:
