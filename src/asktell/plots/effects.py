@@ -124,6 +124,8 @@ def plot_slices(
 ) -> NDArray[Any]:
     """`plot_slice` for several parameters, default all, in a new figure; returns its axes."""
     names = list(facts.varied(ds)) if parameters is None else list(parameters)
+    if not names:
+        raise StudyError(f"no parameter is named; name some of {', '.join(facts.varied(ds))}")
     columns = min(4, len(names))
     rows = math.ceil(len(names) / columns)
     axes = style.new_axes(columns, (_PANEL[0] * columns, _PANEL[1] * rows), rows, sharey=True)

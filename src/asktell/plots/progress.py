@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
 from asktell.analysis import facts, optimum
+from asktell.analysis.optimum import Axis
 from asktell.analysis.surrogate import leave_one_out
 from asktell.errors import StudyError
 from asktell.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Axis = Literal["count", "wall_time", "core_hours"]
 
 _FARTHEST = 1e307  # where matplotlib's arithmetic overflows
 
@@ -95,13 +94,16 @@ def plot_pareto(
     """Two objectives of every valid trial, and the trials that no other beats in all of the objectives.
 
     x, y: default the first two. With two objectives a line bounds what the front dominates.
-    Raises StudyError for a study of one objective.
+    Raises StudyError for a study of one objective, and for unknown ones.
     """
     signs = facts.signs(ds)
     if len(signs) < 2:
         raise StudyError("the study has one objective; plot_convergence shows it")
     first, second, *_ = signs
     x, y = x or first, y or second
+    for name in (x, y):
+        if name not in signs:
+            raise StudyError(f"there is no objective {name!r}; there are {', '.join(signs)}")
     ax = style.axes_or_new(ax)
     is_good, is_valid = facts.is_candidate(ds), facts.is_completed(ds)
     ax.set_xlabel(style.objective_label(ds, x))
@@ -146,8 +148,7 @@ def plot_agreement(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = N
 def plot_comparison(compared: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """What `analysis.compare` returns: medians over studies, and 95 % intervals of them."""
     ax = style.axes_or_new(ax)
-    axes: tuple[Axis, ...] = ("count", "wall_time", "core_hours")
-    axis = next(name for name in axes if name in compared.dims)
+    axis: Axis = next(name for name in get_args(Axis) if name in compared.dims)
     compared = compared.dropna(axis, how="all", subset=["best"])
     x = _against(ax, compared, axis)
     for index, name in enumerate(compared["label"].values):
@@ -166,6 +167,7 @@ def plot_comparison(compared: xr.Dataset, *, ax: Axes | None = None) -> Axes:
 
 def _against(ax: Axes, found: xr.Dataset, against: Axis) -> Any:
     """Values along the axis `against`, which gets its label, and room for all of them from 0."""
+    optimum.check_axis(against)
     array = found[against]
     x, text = array.values, style.derived_label(array)
     if against == "wall_time":

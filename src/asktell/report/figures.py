@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,7 @@ from bokeh.transform import factor_cmap
 from numpy.typing import NDArray
 
 from asktell.analysis import facts
+from asktell.analysis.optimum import Axis
 from asktell.analysis.points import points
 from asktell.errors import StudyError
 from asktell.plots import style
@@ -30,8 +31,6 @@ from asktell.report.canvas import Figure, add_hover, name_ticks, new_figure, par
 from asktell.report.columns import INFEASIBLE, causes, outcomes, results
 from asktell.trial import Status
 from asktell.wording import assignments, duration
-
-Against = Literal["count", "wall_time", "core_hours"]
 
 _TALL, _SMALL = 340, 260
 _MARGIN = 0.05
@@ -94,7 +93,7 @@ class Figures:
         }
 
     @property
-    def against(self) -> dict[Against, str]:
+    def against(self) -> dict[Axis, str]:
         """What convergence can be drawn against: columns of the trials' source, and their labels."""
         found = self._progress
         return {
@@ -282,12 +281,12 @@ class Figures:
                 lines.append(assignments(dict(zip(names, row, strict=True)), "\n"))
             yield "\n".join([*lines, assignments(point, "\n")])
 
-    def _against(self, key: Against) -> NDArray[Any]:
+    def _against(self, key: Axis) -> NDArray[Any]:
         values: NDArray[Any] = self._progress[key].values
         return values if key != "wall_time" else values * (facts.SECONDS_PER_HOUR / self._time_unit[0])
 
 
-_AGAINST: tuple[Against, ...] = ("count", "wall_time", "core_hours")
+_AGAINST: tuple[Axis, ...] = get_args(Axis)
 
 
 def best_numbers(ds: xr.Dataset) -> list[int]:

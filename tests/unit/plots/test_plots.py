@@ -173,6 +173,17 @@ def test_a_picture_of_one_objective_refuses_several(two: xr.Dataset, study: xr.D
         plots.plot_pareto(study)
 
 
+def test_what_does_not_exist_is_refused_with_what_does(two: xr.Dataset, study: xr.Dataset) -> None:
+    with pytest.raises(StudyError, match=r"no objective 'nosuch'; there are loss, size"):
+        plots.plot_pareto(two, "nosuch")
+    against: Any = "hours"
+    for ask in (plots.plot_convergence, lambda ds, against: analysis.compare({"a": ds}, against=against)):
+        with pytest.raises(StudyError, match=r"'hours'; it is one of count, wall_time, core_hours"):
+            ask(study, against=against)
+    with pytest.raises(StudyError, match=r"name some of x, rate"):
+        plots.plot_slices(study, [])
+
+
 def test_convergence_ends_at_the_best(study: xr.Dataset) -> None:
     (line,) = plots.plot_convergence(study).lines
     assert line.get_ydata()[-1] == study.loss.min()
