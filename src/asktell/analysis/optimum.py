@@ -73,7 +73,7 @@ def regret(ds: xr.Dataset, optimum: float) -> xr.Dataset:
     found = trace(ds)
     distance = sign * (found["best"] - optimum)
     found["regret"] = facts.described(
-        distance, ds[name], long_name=f"regret of the best {name} so far", optimum=f"{optimum:g}"
+        distance, ds[name], long_name=f"regret of the best {name} so far", optimum=str(float(optimum))
     )
     found["regret"].attrs.pop("direction", None)
     return found
