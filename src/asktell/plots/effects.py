@@ -123,9 +123,10 @@ def plot_slices(
     ds: xr.Dataset, parameters: Sequence[str] | None = None, of: str | None = None
 ) -> NDArray[Any]:
     """`plot_slice` for several parameters, default all, in a new figure; returns its axes."""
-    names = list(facts.varied(ds)) if parameters is None else list(parameters)
+    varied = facts.varied(ds)
+    names = list(varied) if parameters is None else list(parameters)
     if not names:
-        raise StudyError(f"no parameter is named; name some of {', '.join(facts.varied(ds))}")
+        raise StudyError(f"no parameter is named; name some of {', '.join(varied)}")
     columns = min(4, len(names))
     rows = math.ceil(len(names) / columns)
     axes = style.new_axes(columns, (_PANEL[0] * columns, _PANEL[1] * rows), rows, sharey=True)
@@ -145,7 +146,9 @@ def plot_runtime(ds: xr.Dataset, parameter: str, *, ax: Axes | None = None) -> A
     ax.set_ylabel("duration of the evaluation (s)")
     took = ds["duration"].values[ds["duration"].values > 0]
     if not len(took):
-        return style.empty(ax, "no evaluation has ended yet")
+        return style.empty(
+            ax, "no trial's duration is known" if ds.sizes["trial"] else "no trial has ended yet"
+        )
     if took.max() > WIDE * took.min():
         ax.set_yscale("log")
         style.spread_log(ax.yaxis, took.max() / took.min())

@@ -62,16 +62,17 @@ def plot_regret(
     x, y = _against(ax, found, against), found["regret"].values
     ax.set_ylabel(style.derived_label(found["regret"]))
     is_shown = y > 0
+    reached = "beyond the given optimum" if (y < 0).any() else "at the optimum"
     if not is_shown.any():
         if (y <= 0).any():
-            return style.empty(ax, "at the optimum from the first result on")
+            return style.empty(ax, f"{reached}: no regret to show")
         return style.without_results(ax, ds)
     ax.step(x[is_shown], y[is_shown], where="post", color=style.BLUE)
     ax.set_yscale("log")
     style.spread_log(ax.yaxis, y[is_shown].max() / y[is_shown].min())
     ax.grid(alpha=0.3)
     if (y <= 0).any():
-        ax.text(0.98, 0.95, "then at the optimum", transform=ax.transAxes, ha="right", fontsize=style.SMALL)
+        ax.text(0.98, 0.95, f"then {reached}", transform=ax.transAxes, ha="right", fontsize=style.SMALL)
     return ax
 
 

@@ -189,6 +189,26 @@ def test_convergence_ends_at_the_best(study: xr.Dataset) -> None:
     assert line.get_ydata()[-1] == study.loss.min()
 
 
+def test_regret_says_where_the_optimum_was_reached_or_passed(study: xr.Dataset) -> None:
+    best, worst = float(study.loss.min()), float(study.loss.max())
+    for optimum, expected in (
+        (best, "then at the optimum"),
+        (float(study.loss[np.isfinite(study.loss)][0]) - 1e-9, "then beyond the given optimum"),
+        (worst + 1.0, "beyond the given optimum: no regret"),
+    ):
+        ax = plots.plot_regret(study, optimum)
+        check(ax)
+        assert expected in words(ax)
+    ax = plots.plot_regret(study.assign(loss=study.loss * 0), 0.0)
+    assert "at the optimum: no regret" in words(ax)
+
+
+def test_runtimes_that_nobody_knows_are_not_called_unfinished(study: xr.Dataset) -> None:
+    ax = plots.plot_runtime(study.assign(duration=study.duration * np.nan), "n")
+    check(ax)
+    assert "no trial's duration is known" in words(ax)
+
+
 def test_slices_show_every_parameter_once(study: xr.Dataset) -> None:
     axes = plots.plot_slices(study)
     assert [ax.get_xlabel() for ax in axes] == ["x (mm)", "rate", "n", "method", "tolerance"]
