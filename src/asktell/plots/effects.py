@@ -133,6 +133,7 @@ def plot_slices(
     model = Surrogate(ds, of)
     for place, (name, ax) in enumerate(zip(names, axes, strict=False)):
         plot_slice(ds, name, of, model=model, ax=ax)
+        style.few_ticks(ax.xaxis, varied[name])
         ax.set_ylabel("" if place % columns else style.label(model.name, ds[model.name].attrs))
     for ax in axes[len(names) :]:
         ax.remove()

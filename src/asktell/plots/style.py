@@ -49,6 +49,7 @@ DENSE = 1000
 
 _SIZE = (5.0, 3.4)
 _LONGEST_TICK = 14
+_FEW = 3  # intervals between ticks
 _LEAST_DOT = 12  # in a legend, in square points
 _SHORT, _LONG = 50.0, 1e4  # largest by smallest value of a logarithmic axis
 _UNITS = ((2 * 86400.0, 86400.0, "d"), (2 * 3600.0, 3600.0, "h"), (120.0, 60.0, "min"), (0.0, 1.0, "s"))
@@ -188,6 +189,15 @@ def prepare(ax: Axes, which: Literal["x", "y"], ds: xr.Dataset, name: str, param
     elif isinstance(parameter, Real | Integer) and parameter.log:
         (ax.set_xscale if which == "x" else ax.set_yscale)("log")
         spread_log(axis, parameter.high / parameter.low)
+
+
+def few_ticks(axis: Axis, parameter: Parameter) -> None:
+    """Ticks of a small picture's axis, where those of long numbers would run into each other."""
+    from matplotlib.ticker import MaxNLocator
+
+    if isinstance(parameter, Real | Integer) and not parameter.log:
+        is_whole = isinstance(parameter, Integer)
+        axis.set_major_locator(MaxNLocator(_FEW, steps=[1, 2, 2.5, 5, 10], integer=is_whole))
 
 
 def spread_log(axis: Axis, ratio: float) -> None:

@@ -215,6 +215,16 @@ def test_slices_show_every_parameter_once(study: xr.Dataset) -> None:
     check(axes[0])
 
 
+def test_slices_of_large_integers_have_room_for_their_ticks(make_study: Callable[..., xr.Dataset]) -> None:
+    ends = {"a": (10_000, 20_000), "b": (100_000, 900_000), "c": (-99_999, 99_999), "d": (1000, 1009)}
+    space = {name: {"type": "integer", "low": low, "high": high} for name, (low, high) in ends.items()}
+    for ax in plots.plot_slices(make_study(space, lambda p: {"loss": sum(p.values())})):
+        check(ax)
+        shown = [tick for tick in ax.get_xticks() if ax.get_xlim()[0] <= tick <= ax.get_xlim()[1]]
+        assert len(shown) > 1
+        assert all(tick.is_integer() for tick in shown)
+
+
 def test_the_best_array_stands_beside_the_median_on_one_scale(study: xr.Dataset) -> None:
     axes = plots.plot_best_and_median(study, "m")
     check(axes[0])
