@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterable, Sequence
@@ -28,6 +29,12 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in reversed(missing):
         sync(path.parent)
+
+
+def check_folder(file: Path) -> None:
+    """Raises FileNotFoundError, which names the folder, where there is none for the file."""
+    if not file.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder; make it first", str(file.parent))
 
 
 def write_all(descriptor: int, data: bytes) -> None:

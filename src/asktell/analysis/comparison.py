@@ -6,18 +6,16 @@ s  studies of one label        r  bootstrap samples        g  points of the axis
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from asktell.analysis import facts
-from asktell.analysis.optimum import trace
+from asktell.analysis.optimum import Axis, check_axis, trace
 from asktell.errors import StudyError
 
 Array = NDArray[np.float64]
-Axis = Literal["count", "wall_time", "core_hours"]
 
 _POINTS = 200
 _SAMPLES = 2000
@@ -36,6 +34,7 @@ def compare(
     reach, with `difference_low` and `difference_high`; `studies`, how many there are.
     Raises StudyError where the objectives differ.
     """
+    check_axis(against)
     groups = {label: [one] if isinstance(one, xr.Dataset) else list(one) for label, one in studies.items()}
     if not groups or not all(groups.values()):
         raise StudyError("there is nothing to compare; give at least one study for each label")

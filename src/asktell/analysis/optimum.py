@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -12,6 +13,15 @@ from asktell.analysis.workers import core_hours
 from asktell.errors import StudyError
 from asktell.optimize.hypervolume import hypervolume as volume
 from asktell.optimize.hypervolume import is_efficient
+
+Axis = Literal["count", "wall_time", "core_hours"]
+"""What progress is drawn against."""
+
+
+def check_axis(against: str) -> None:
+    """Raises StudyError for what is no `Axis`."""
+    if against not in get_args(Axis):
+        raise StudyError(f"against is {against!r}; it is one of {', '.join(get_args(Axis))}")
 
 
 def completed(ds: xr.Dataset) -> xr.Dataset:
@@ -63,7 +73,7 @@ def regret(ds: xr.Dataset, optimum: float) -> xr.Dataset:
     found = trace(ds)
     distance = sign * (found["best"] - optimum)
     found["regret"] = facts.described(
-        distance, ds[name], long_name=f"regret of the best {name} so far", optimum=f"{optimum:g}"
+        distance, ds[name], long_name=f"regret of the best {name} so far", optimum=str(float(optimum))
     )
     found["regret"].attrs.pop("direction", None)
     return found

@@ -41,6 +41,8 @@ def to_parameters(params: Params, file: Path) -> None:
 def best_rows(results: xr.Dataset, most: int) -> tuple[list[str], list[list[str]]]:
     """(headers, rows): trial, objectives, parameters; the best first, by the first objective."""
     from asktell.analysis import completed, facts, pareto
+    from asktell.analysis.points import values
+    from asktell.space.parameters import Choice
 
     names = list(facts.signs(results))
     if len(names) > 1:
@@ -53,18 +55,15 @@ def best_rows(results: xr.Dataset, most: int) -> tuple[list[str], list[list[str]
     units = {name: str(results[name].attrs.get("units", "1")) for name in (*names, *varied)}
     headers = ["trial", *(name if unit in ("", "1") else f"{name} ({unit})" for name, unit in units.items())]
     columns = [[str(number) for number in best["trial"].values]]
-    columns += [[_cell(value) for value in best[name].values] for name in names]
+    columns += [[_cell(value) for value in best[name].values.tolist()] for name in names]
     for name, parameter in varied.items():
-        is_there = facts.activity(best, name, parameter)
-        columns.append(
-            [_cell(value) if there else "–" for value, there in zip(best[name].values, is_there, strict=True)]
-        )
+        write = str if isinstance(parameter, Choice) else _cell  # two choices must not become one
+        columns.append(["–" if value is None else write(value) for value in values(best, name)])
     return headers, [list(row) for row in zip(*columns, strict=True)]
 
 
 def _cell(value: Any) -> str:
-    plain = value.item() if hasattr(value, "item") else value
-    return f"{plain:.{_DIGITS}g}" if isinstance(plain, float) else str(plain)
+    return f"{value:.{_DIGITS}g}" if isinstance(value, float) else str(value)
 
 
 def _markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asktell.durable import check_folder
 from asktell.errors import StoreError
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _netcdf_engine() -> Any:
 
 def replace(file: Path, write: Callable[[Path], object]) -> None:
     """Write beside the file and rename, so that nobody reads half of it."""
+    check_folder(file)
     partial = file.with_name(f".{uuid.uuid4().hex[:8]}-{file.name}")
     try:
         write(partial)

@@ -32,35 +32,38 @@ _STAR: Mapping[str, Any] = {
     "linewidths": 0.8,
     "zorder": 4,
 }
+_INITIAL = (Origin.INITIAL, Origin.EARLIER)
+_GIVEN = (Origin.QUEUED, Origin.ADDED, Origin.RETOLD)
 _LEAST_EFFECT = 0.1  # of the scatter of the trials: a smaller one does not take all colours
 TELLING = 0.1  # R² below which a forest knows next to nothing
 
 
 def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax: Axes | None = None) -> Axes:
-    """The surrogate over two parameters, and the trials: initial, proposed (darker: later), failed, best.
+    """The surrogate over two parameters, and the trials: initial, proposed (darker: later), given, best.
 
-    The surface is averaged over the other parameters; blank where the space allows no point.
+    Given are those that the engine did not choose: queued by hand, added or retold. The surface is
+    averaged over the other parameters; blank where the space allows no point.
     """
     ax = style.axes_or_new(ax, (5.2, 4.0))
     name, varied = facts.objective(ds, of), facts.varied(ds)
     effect = partial_dependence(ds, [x, y], of)
+    style.prepare(ax, "x", ds, x, varied[x])
+    style.prepare(ax, "y", ds, y, varied[y])
+    if np.isnan(effect["mean"].values).all():
+        return style.empty(ax, f"no trial tells of {x} and {y} together")
     grid = [style.level_places(effect[key].values, varied[key]) for key in (x, y)]
     low, high = _colour_limits(effect["mean"].values, ds[name].values)
     look: dict[str, Any] = {"cmap": style.MAP, "vmin": low, "vmax": high, "rasterized": True}
     image = ax.pcolormesh(*grid, effect["mean"].values.T, shading="nearest", **look)
     bar = ax.figure.colorbar(image, ax=ax)
     bar.set_label(style.label(name if len(varied) == 2 else f"{name}, averaged", ds[name].attrs))
-    style.prepare(ax, "x", ds, x, varied[x])
-    style.prepare(ax, "y", ds, y, varied[y])
     at = np.stack(
         [jittered(style.places(ds, key, varied[key]), varied[key], seed) for seed, key in enumerate((x, y))]
     )
-    is_valid = facts.is_completed(ds)
-    is_initial = np.isin(ds["origin"].values.astype(str), (Origin.INITIAL, Origin.EARLIER))
     is_there = np.asarray(~np.isnan(at).any(axis=0))
-    later, first, failed = (
-        is_there & rows for rows in (is_valid & ~is_initial, is_valid & is_initial, ~is_valid)
-    )
+    is_valid, origin = facts.is_completed(ds) & is_there, ds["origin"].values.astype(str)
+    first, given = (is_valid & np.isin(origin, kind) for kind in (_INITIAL, _GIVEN))
+    later = is_valid & ~first & ~given
     is_dense = ds.sizes["trial"] > style.DENSE
     plain: dict[str, Any] = {"s": 16, "linewidths": 0.4}
     dots: dict[str, Any] = {"s": 3, "linewidths": 0, "alpha": 0.5} if is_dense else plain
@@ -71,9 +74,10 @@ def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax:
     if first.any():
         ax.scatter(at[0, first], at[1, first], marker="s", facecolors="white", edgecolors="black",
                    label="initial", **plain)  # fmt: skip
-    if failed.any():
-        ax.scatter(at[0, failed], at[1, failed], marker="x", color=style.VERMILLION, label="failed",
-                   **{**dots, "linewidths": 1})  # fmt: skip
+    if given.any():
+        ax.scatter(at[0, given], at[1, given], marker="D", facecolors=style.SKY, edgecolors="white",
+                   label="given", **dots)  # fmt: skip
+    style.cross_out(ax, ds, at[0], at[1], **{**dots, "linewidths": 1})
     if name in facts.signs(ds) and (row := _best_row(ds)) is not None and is_there[row]:
         ax.scatter(at[0, row], at[1, row], label="best", **_STAR)
     ax.set_xlim(*style.limits(varied[x]))
@@ -119,13 +123,17 @@ def plot_slices(
     ds: xr.Dataset, parameters: Sequence[str] | None = None, of: str | None = None
 ) -> NDArray[Any]:
     """`plot_slice` for several parameters, default all, in a new figure; returns its axes."""
-    names = list(facts.varied(ds)) if parameters is None else list(parameters)
+    varied = facts.varied(ds)
+    names = list(varied) if parameters is None else list(parameters)
+    if not names:
+        raise StudyError(f"no parameter is named; name some of {', '.join(varied)}")
     columns = min(4, len(names))
     rows = math.ceil(len(names) / columns)
     axes = style.new_axes(columns, (_PANEL[0] * columns, _PANEL[1] * rows), rows, sharey=True)
     model = Surrogate(ds, of)
     for place, (name, ax) in enumerate(zip(names, axes, strict=False)):
         plot_slice(ds, name, of, model=model, ax=ax)
+        style.few_ticks(ax.xaxis, varied[name])
         ax.set_ylabel("" if place % columns else style.label(model.name, ds[model.name].attrs))
     for ax in axes[len(names) :]:
         ax.remove()
@@ -135,11 +143,13 @@ def plot_slices(
 def plot_runtime(ds: xr.Dataset, parameter: str, *, ax: Axes | None = None) -> Axes:
     """How long evaluations took, against a parameter."""
     ax = style.axes_or_new(ax)
-    _scatter(ax, ds, parameter, "duration", failed=True)
+    _scatter(ax, ds, parameter, "duration", others=True)
     ax.set_ylabel("duration of the evaluation (s)")
     took = ds["duration"].values[ds["duration"].values > 0]
     if not len(took):
-        return style.empty(ax, "no evaluation has ended yet")
+        return style.empty(
+            ax, "no trial's duration is known" if ds.sizes["trial"] else "no trial has ended yet"
+        )
     if took.max() > WIDE * took.min():
         ax.set_yscale("log")
         style.spread_log(ax.yaxis, took.max() / took.min())
@@ -168,8 +178,11 @@ def plot_importance(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = 
     return ax
 
 
-def _scatter(ax: Axes, ds: xr.Dataset, parameter: str, name: str, *, failed: bool = False) -> None:
-    """A quantity of trials against a parameter, whose axis is prepared; the best one is marked."""
+def _scatter(ax: Axes, ds: xr.Dataset, parameter: str, name: str, *, others: bool = False) -> None:
+    """A quantity of trials against a parameter, whose axis is prepared; the best one is marked.
+
+    others: show trials without a result, too.
+    """
     varied = facts.varied(ds)
     if parameter not in varied:
         raise StudyError(f"there is no parameter {parameter!r}; there are {', '.join(varied)}")
@@ -177,11 +190,8 @@ def _scatter(ax: Axes, ds: xr.Dataset, parameter: str, name: str, *, failed: boo
     x, y = jittered(style.places(ds, parameter, kind), kind), ds[name].values
     is_valid = facts.is_completed(ds)
     ax.scatter(x[is_valid], y[is_valid], color=style.GREY, label="completed", **style.dots(len(x)))
-    others = ~is_valid & (y > 0) if failed else np.zeros(len(x), dtype=bool)
-    if others.any():
-        ax.scatter(
-            x[others], y[others], marker="x", s=18, color=style.VERMILLION, linewidth=1, label="failed"
-        )
+    if others:
+        style.cross_out(ax, ds, x, np.where(y > 0, y, np.nan), s=18, linewidths=1)
     if (row := _best_row(ds)) is not None and not np.isnan(x[row]):
         ax.scatter(x[row], y[row], label="best", **_STAR)
     style.prepare(ax, "x", ds, parameter, kind)

@@ -12,6 +12,7 @@ from asktell.analysis import facts
 from asktell.plots import style
 from asktell.space import Parameter
 from asktell.space.parameters import Choice
+from asktell.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,8 +99,7 @@ def _draw_axes(ax: Axes, ds: xr.Dataset, varied: dict[str, Parameter]) -> None:
                 for place, choice in enumerate(parameter.choices)
             ]
         else:
-            low, high = style.bounds(parameter)
-            marks = [(0.0, f"{low:.4g}"), (1.0, f"{high:.4g}")]
+            marks = [(height, number(end)) for height, end in enumerate(style.bounds(parameter))]
         for height, text in marks:
             place = "top" if height == 0 else "bottom" if height == 1 else "center"
             ax.annotate(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
 from asktell.analysis import facts, optimum
+from asktell.analysis.optimum import Axis
 from asktell.analysis.surrogate import leave_one_out
 from asktell.errors import StudyError
 from asktell.plots import style
@@ -15,14 +16,14 @@ from asktell.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Axis = Literal["count", "wall_time", "core_hours"]
+_FARTHEST = 1e307  # where matplotlib's arithmetic overflows
 
 
 def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None = None) -> Axes:
     """Every trial's objective and the best so far, against trials, wall time or core-hours.
 
-    Failed trials are marked at the worse end. A few values far off do not squeeze the rest: the axis
-    shows what lies within three times the spread of the better nine tenths.
+    Trials without a result are marked at the worse end. A few values far off do not squeeze the rest: the
+    axis shows what lies within three times the spread of the better nine tenths.
     """
     name, sign = facts.only_objective(ds)
     ax = style.axes_or_new(ax)
@@ -33,6 +34,9 @@ def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None
     ax.set_ylabel(style.objective_label(ds, name))
     if not is_valid.any():
         return style.without_results(ax, ds)
+    ends = telling_range(values[is_good], sign)
+    if np.abs(values[is_valid] if ends is None else ends).max() > _FARTHEST:
+        return style.empty(ax, f"values beyond {_FARTHEST:g} cannot be drawn")
     dots = style.dots(len(x))
     ax.scatter(x[is_good], values[is_good], color=style.GREY, label="trial", **dots)
     if (is_valid & ~is_good).any():
@@ -40,13 +44,11 @@ def plot_convergence(ds: xr.Dataset, *, against: Axis = "count", ax: Axes | None
         about = {"facecolors": "none", "edgecolors": style.ORANGE, "linewidths": 0.8}
         ax.scatter(x[rows], values[rows], label="outside the constraints", **{**dots, **about})
     ax.step(x, trace["best"].values, where="post", color=style.BLUE, label="best so far")
-    _zoom(ax, values[is_good], sign)
-    if not is_valid.all():
-        rows = ~is_valid
-        shade, height = 0.3 if len(x) > style.DENSE else 1.0, 0.02 if sign < 0 else 0.98
-        marks: dict[str, Any] = {"marker": "x", "s": 18, "linewidths": 1, "alpha": shade}
-        ax.scatter(x[rows], np.full(rows.sum(), height), color=style.VERMILLION, label="failed",
-                   transform=ax.get_xaxis_transform(), **marks)  # fmt: skip
+    if ends is not None:
+        _zoom(ax, values[is_good], sign, ends)
+    shade, height = 0.3 if len(x) > style.DENSE else 1.0, 0.02 if sign < 0 else 0.98
+    marks: dict[str, Any] = {"s": 18, "linewidths": 1, "alpha": shade}
+    style.cross_out(ax, ds, x, np.full(len(x), height), transform=ax.get_xaxis_transform(), **marks)
     style.legend_above(ax)
     return ax
 
@@ -60,16 +62,17 @@ def plot_regret(
     x, y = _against(ax, found, against), found["regret"].values
     ax.set_ylabel(style.derived_label(found["regret"]))
     is_shown = y > 0
+    reached = "beyond the given optimum" if (y < 0).any() else "at the optimum"
     if not is_shown.any():
         if (y <= 0).any():
-            return style.empty(ax, "at the optimum from the first result on")
+            return style.empty(ax, f"{reached}: no regret to show")
         return style.without_results(ax, ds)
     ax.step(x[is_shown], y[is_shown], where="post", color=style.BLUE)
     ax.set_yscale("log")
     style.spread_log(ax.yaxis, y[is_shown].max() / y[is_shown].min())
     ax.grid(alpha=0.3)
     if (y <= 0).any():
-        ax.text(0.98, 0.95, "then at the optimum", transform=ax.transAxes, ha="right", fontsize=style.SMALL)
+        ax.text(0.98, 0.95, f"then {reached}", transform=ax.transAxes, ha="right", fontsize=style.SMALL)
     return ax
 
 
@@ -92,13 +95,16 @@ def plot_pareto(
     """Two objectives of every valid trial, and the trials that no other beats in all of the objectives.
 
     x, y: default the first two. With two objectives a line bounds what the front dominates.
-    Raises StudyError for a study of one objective.
+    Raises StudyError for a study of one objective, and for unknown ones.
     """
     signs = facts.signs(ds)
     if len(signs) < 2:
         raise StudyError("the study has one objective; plot_convergence shows it")
     first, second, *_ = signs
     x, y = x or first, y or second
+    for name in (x, y):
+        if name not in signs:
+            raise StudyError(f"there is no objective {name!r}; there are {', '.join(signs)}")
     ax = style.axes_or_new(ax)
     is_good, is_valid = facts.is_candidate(ds), facts.is_completed(ds)
     ax.set_xlabel(style.objective_label(ds, x))
@@ -143,8 +149,7 @@ def plot_agreement(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = N
 def plot_comparison(compared: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """What `analysis.compare` returns: medians over studies, and 95 % intervals of them."""
     ax = style.axes_or_new(ax)
-    axes: tuple[Axis, ...] = ("count", "wall_time", "core_hours")
-    axis = next(name for name in axes if name in compared.dims)
+    axis: Axis = next(name for name in get_args(Axis) if name in compared.dims)
     compared = compared.dropna(axis, how="all", subset=["best"])
     x = _against(ax, compared, axis)
     for index, name in enumerate(compared["label"].values):
@@ -163,6 +168,7 @@ def plot_comparison(compared: xr.Dataset, *, ax: Axes | None = None) -> Axes:
 
 def _against(ax: Axes, found: xr.Dataset, against: Axis) -> Any:
     """Values along the axis `against`, which gets its label, and room for all of them from 0."""
+    optimum.check_axis(against)
     array = found[against]
     x, text = array.values, style.derived_label(array)
     if against == "wall_time":
@@ -177,10 +183,8 @@ def _against(ax: Axes, found: xr.Dataset, against: Axis) -> Any:
     return x
 
 
-def _zoom(ax: Axes, values: Any, sign: int) -> None:
+def _zoom(ax: Axes, values: Any, sign: int, ends: tuple[float, float]) -> None:
     """Cut the axis where only a few bad values lie."""
-    if (ends := telling_range(values, sign)) is None:
-        return
     ax.set_ylim(*ends)
     n_worse = int((values > ends[1] if sign > 0 else values < ends[0]).sum())
     text, height = f"{n_worse} worse, not shown", 0.07 if sign < 0 else 0.93
@@ -197,7 +201,8 @@ def telling_range(values: Any, sign: int) -> tuple[float, float] | None:
     if len(losses) < 10:
         return None
     edge = losses[int(0.9 * (len(losses) - 1))]
-    worst = edge + 2.0 * (edge - losses[0])
+    with np.errstate(over="ignore"):
+        worst = edge + 2.0 * (edge - losses[0])
     if losses[-1] <= worst:
         return None
     ends = sign * (losses[0] - 0.05 * (worst - losses[0])), sign * worst

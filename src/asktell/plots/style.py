@@ -13,6 +13,7 @@ from asktell.analysis import facts
 from asktell.errors import AsktellError
 from asktell.space import Boolean, Integer, Parameter, Real
 from asktell.space.parameters import Choice
+from asktell.trial import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +49,7 @@ DENSE = 1000
 
 _SIZE = (5.0, 3.4)
 _LONGEST_TICK = 14
+_FEW = 3  # intervals between ticks
 _LEAST_DOT = 12  # in a legend, in square points
 _SHORT, _LONG = 50.0, 1e4  # largest by smallest value of a logarithmic axis
 _UNITS = ((2 * 86400.0, 86400.0, "d"), (2 * 3600.0, 3600.0, "h"), (120.0, 60.0, "min"), (0.0, 1.0, "s"))
@@ -98,6 +100,14 @@ def without_results(ax: Axes, ds: xr.Dataset) -> Axes:
     """Axes for a study that has nothing to show yet, or nothing at all."""
     n = ds.sizes["trial"]
     return empty(ax, f"none of {n} trials has a valid result" if n else "no trial has ended yet")
+
+
+def cross_out(ax: Axes, ds: xr.Dataset, x: NDArray[np.float64], y: NDArray[np.float64], **look: Any) -> None:
+    """Mark trials that failed or were cancelled, where their places are known; x, y: (n,)."""
+    for status, marker, colour in ((Status.FAILED, "x", VERMILLION), (Status.CANCELLED, "+", PURPLE)):
+        rows = (ds["status"].values == facts.STATUSES.index(status)) & np.isfinite(x) & np.isfinite(y)
+        if rows.any():
+            ax.scatter(x[rows], y[rows], marker=marker, color=colour, label=str(status), **look)
 
 
 def whole_numbers(axis: Axis) -> None:
@@ -181,6 +191,15 @@ def prepare(ax: Axes, which: Literal["x", "y"], ds: xr.Dataset, name: str, param
         spread_log(axis, parameter.high / parameter.low)
 
 
+def few_ticks(axis: Axis, parameter: Parameter) -> None:
+    """Ticks of a small picture's axis, where those of long numbers would run into each other."""
+    from matplotlib.ticker import MaxNLocator
+
+    if isinstance(parameter, Real | Integer) and not parameter.log:
+        is_whole = isinstance(parameter, Integer)
+        axis.set_major_locator(MaxNLocator(_FEW, steps=[1, 2, 2.5, 5, 10], integer=is_whole))
+
+
 def spread_log(axis: Axis, ratio: float) -> None:
     """Ticks of a logarithmic axis that do not crowd: 1, 2, 5 in a short range, else powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -194,7 +213,7 @@ def spread_log(axis: Axis, ratio: float) -> None:
 def bounds(parameter: Parameter) -> tuple[float, float]:
     """The ends of a number."""
     assert isinstance(parameter, Real | Integer)
-    return float(parameter.low), float(parameter.high)
+    return parameter.low, parameter.high
 
 
 def limits(parameter: Parameter) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from asktell.analysis import facts
+from asktell.analysis.points import values
 from asktell.plots import style
-from asktell.space.parameters import Choice
 from asktell.store.table import BOOKKEEPING
 
 INFEASIBLE = "infeasible"
@@ -39,7 +39,7 @@ def columns(ds: xr.Dataset) -> list[Column]:
         Column("trial", "trial", ds["trial"].values.tolist()),
         Column("outcome", "outcome", outcomes(ds).tolist()),
         *(Column(name, style.label(name, ds[name].attrs), _plain(ds[name].values)) for name in results(ds)),
-        *(Column(name, style.label(name, ds[name].attrs), _values(ds, name)) for name in facts.varied(ds)),
+        *(Column(name, style.label(name, ds[name].attrs), values(ds, name)) for name in facts.varied(ds)),
         Column("cause", "cause", causes(ds)),
         Column("error", "error", ds["error"].values.tolist()),
         Column("duration", "duration (s)", _plain(ds["duration"].values), is_sought=False),
@@ -71,28 +71,6 @@ def outcomes(ds: xr.Dataset) -> NDArray[np.object_]:
 def causes(ds: xr.Dataset) -> list[str]:
     """Why each trial brought no result; '' where it did."""
     return [str(facts.CAUSES[code]) for code in ds["cause"].values]
-
-
-def points(ds: xr.Dataset) -> Iterator[dict[str, Any]]:
-    """Each trial's parameters as its evaluation got them, without the inactive ones."""
-    names = list(facts.space(ds).parameters)
-    for values in zip(*(_values(ds, name) for name in names), strict=True):
-        yield {name: value for name, value in zip(names, values, strict=True) if value is not None}
-
-
-def _values(ds: xr.Dataset, name: str) -> list[Any]:
-    """A parameter's values as evaluations got them; None where it is inactive."""
-    parameter = facts.space(ds).parameters[name]
-    is_active = facts.activity(ds, name, parameter)
-    if isinstance(parameter, Choice) and f"{name}_code" in ds:
-        codes = ds[f"{name}_code"].values
-        return [
-            parameter.choices[code] if there else None for code, there in zip(codes, is_active, strict=True)
-        ]
-    values = ds[name].values.tolist()
-    return [
-        parameter.normalise(value) if there else None for value, there in zip(values, is_active, strict=True)
-    ]
 
 
 def _plain(values: NDArray[Any]) -> list[float | None]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -20,23 +20,24 @@ from bokeh.transform import factor_cmap
 from numpy.typing import NDArray
 
 from asktell.analysis import facts
+from asktell.analysis.optimum import Axis
+from asktell.analysis.points import points
 from asktell.errors import StudyError
 from asktell.plots import style
 from asktell.plots.effects import TELLING, jittered
 from asktell.plots.progress import telling_range
 from asktell.plots.workers import LOOKS, MOST_NAMED, clock, worker_rows
 from asktell.report.canvas import Figure, add_hover, name_ticks, new_figure, parameter_figure, plain, span
-from asktell.report.columns import INFEASIBLE, causes, outcomes, points, results
+from asktell.report.columns import INFEASIBLE, causes, outcomes, results
 from asktell.trial import Status
 from asktell.wording import assignments, duration
-
-Against = Literal["count", "wall_time", "core_hours"]
 
 _TALL, _SMALL = 340, 260
 _MARGIN = 0.05
 _FORESTS = 8  # of thousands of trials, each takes a fifth of a second
 _EDGE = 0.02  # of the height, where trials without a result stand
 _FAINT = 0.06  # what is not selected
+_FARTHEST = float(np.finfo(np.float64).max) / 2  # an axis longer than the largest number cannot be drawn
 _DENSE = 2000  # trials, above which dots are small and faint
 
 
@@ -92,7 +93,7 @@ class Figures:
         }
 
     @property
-    def against(self) -> dict[Against, str]:
+    def against(self) -> dict[Axis, str]:
         """What convergence can be drawn against: columns of the trials' source, and their labels."""
         found = self._progress
         return {
@@ -280,12 +281,12 @@ class Figures:
                 lines.append(assignments(dict(zip(names, row, strict=True)), "\n"))
             yield "\n".join([*lines, assignments(point, "\n")])
 
-    def _against(self, key: Against) -> NDArray[Any]:
+    def _against(self, key: Axis) -> NDArray[Any]:
         values: NDArray[Any] = self._progress[key].values
         return values if key != "wall_time" else values * (facts.SECONDS_PER_HOUR / self._time_unit[0])
 
 
-_AGAINST: tuple[Against, ...] = ("count", "wall_time", "core_hours")
+_AGAINST: tuple[Axis, ...] = get_args(Axis)
 
 
 def best_numbers(ds: xr.Dataset) -> list[int]:
@@ -303,12 +304,13 @@ def _quantity(ds: xr.Dataset, index: int, name: str) -> Quantity:
     known = values[is_shown & np.isfinite(values)]
     ends = telling_range(known, sign)
     if ends is None:
-        low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
+        low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
         margin = _MARGIN * (high - low) or max(abs(high), 1.0) * _MARGIN
         ends = low - margin, high + margin
     label = "duration of the evaluation (s)" if name == "duration" else style.objective_label(ds, name)
     edge = None if name == "duration" else _EDGE if sign < 0 else 1 - _EDGE
-    return Quantity(f"y_{index}", plain(label), float(ends[0]), float(ends[1]), edge)
+    start, end = np.clip(ends, -_FARTHEST, _FARTHEST).tolist()
+    return Quantity(f"y_{index}", plain(label), start, end, edge)
 
 
 def _bars(found: xr.Dataset) -> Figure:

@@ -22,7 +22,7 @@ from asktell.analysis import facts
 from asktell.analysis import open as open_results
 from asktell.config import StudyConfig
 from asktell.config.dialect import write as to_yaml
-from asktell.durable import replace_files
+from asktell.durable import check_folder, replace_files
 from asktell.errors import StudyError
 from asktell.overview import read_study
 from asktell.plots.workers import LOOKS
@@ -35,8 +35,9 @@ from asktell.versions import installed
 def write(path: Path, file: Path) -> int:
     """Write the page of the study in `path`; returns the file's size in bytes.
 
-    Raises StudyError where there is no study.
+    Raises StudyError where there is no study, FileNotFoundError where there is no folder for the file.
     """
+    check_folder(file)
     page = render(path).encode()
     replace_files([(file, page)])
     return len(page)

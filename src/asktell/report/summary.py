@@ -13,10 +13,11 @@ import numpy as np
 import xarray as xr
 
 from asktell.analysis import facts
+from asktell.analysis.points import points
 from asktell.narration import counts_line
 from asktell.overview import Overview, State
 from asktell.plots import style
-from asktell.report.columns import causes, outcomes, points, results
+from asktell.report.columns import causes, outcomes, results
 from asktell.report.figures import best_numbers
 from asktell.wording import count, duration, number, percent
 

@@ -50,6 +50,7 @@ def five(make_study: MAKE) -> xr.Dataset:
 
 
 def test_trace_and_regret(five: xr.Dataset) -> None:
+    assert analysis.regret(five, 0.39788735772973816).regret.attrs["optimum"] == "0.39788735772973816"
     found = analysis.regret(five, 0.5)
     assert found.best.values.tolist() == [5, 3, 3, 3, 1]
     assert found.best_trial.values.tolist() == [0, 1, 1, 1, 4]

@@ -122,6 +122,13 @@ def test_a_table_of_the_best_has_units_and_leaves_the_others_out(cli: Cli, toy: 
     assert table.count(r"\\") == 2
 
 
+@pytest.mark.parametrize("file", ["best.md", "toy.csv", "toy.nc", "toy.html"])
+def test_a_folder_that_is_missing_is_named(cli: Cli, toy: Path, file: str) -> None:
+    done = cli("report" if file == "toy.html" else "export", toy, "-o", f"nowhere/{file}")
+    assert done.exit_code == 1
+    assert done.stderr == "error: nowhere: there is no such folder; make it first\n"
+
+
 def test_latex_gets_its_own_characters() -> None:
     from asktell.cli.best_points import _escape
 

@@ -15,6 +15,7 @@ import xarray as xr
 from click.testing import Result
 
 import asktell
+from asktell.cli.best_points import to_table
 from asktell.cli.export import to_csv, to_netcdf
 from asktell.run import Study
 
@@ -148,3 +149,26 @@ def test_what_is_no_point_is_refused(cli: Cli, point: list[str], words: str) -> 
     done = cli("evaluate", "study.yaml", *point)
     assert done.exit_code == 2
     assert words in done.stderr
+
+
+def test_a_table_has_parameters_as_evaluations_got_them(
+    make_study: Callable[..., xr.Dataset], tmp_path: Path
+) -> None:
+    when = {"mode": ["a"]}
+    space = {
+        "mode": {"type": "categorical", "choices": ["a", "b"]},
+        "n": {"type": "integer", "low": 10_000, "high": 20_000, "when": when},
+        "is_on": {"type": "boolean", "when": when},
+        "level": {"type": "ordinal", "choices": [0.123456, 0.123457]},
+    }
+    given: list[Mapping[str, Any]] = []
+
+    def count_up(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        given.append(params)
+        return {"loss": len(given)}
+
+    ds = make_study(space, count_up, trials=12, workers=1)
+    assert to_table(ds, tmp_path / "a.md", 12) == 12
+    rows = [line.strip("| ").split(" | ")[2:] for line in (tmp_path / "a.md").read_text().splitlines()[2:]]
+    assert rows == [[str(params.get(name, "–")) for name in space] for params in given]
+    assert {"True", "False", "–"} == {row[2] for row in rows}

@@ -173,15 +173,56 @@ def test_a_picture_of_one_objective_refuses_several(two: xr.Dataset, study: xr.D
         plots.plot_pareto(study)
 
 
+def test_what_does_not_exist_is_refused_with_what_does(two: xr.Dataset, study: xr.Dataset) -> None:
+    with pytest.raises(StudyError, match=r"no objective 'nosuch'; there are loss, size"):
+        plots.plot_pareto(two, "nosuch")
+    against: Any = "hours"
+    for ask in (plots.plot_convergence, lambda ds, against: analysis.compare({"a": ds}, against=against)):
+        with pytest.raises(StudyError, match=r"'hours'; it is one of count, wall_time, core_hours"):
+            ask(study, against=against)
+    with pytest.raises(StudyError, match=r"name some of x, rate"):
+        plots.plot_slices(study, [])
+
+
 def test_convergence_ends_at_the_best(study: xr.Dataset) -> None:
     (line,) = plots.plot_convergence(study).lines
     assert line.get_ydata()[-1] == study.loss.min()
+
+
+def test_regret_says_where_the_optimum_was_reached_or_passed(study: xr.Dataset) -> None:
+    best, worst = float(study.loss.min()), float(study.loss.max())
+    for optimum, expected in (
+        (best, "then at the optimum"),
+        (float(study.loss[np.isfinite(study.loss)][0]) - 1e-9, "then beyond the given optimum"),
+        (worst + 1.0, "beyond the given optimum: no regret"),
+    ):
+        ax = plots.plot_regret(study, optimum)
+        check(ax)
+        assert expected in words(ax)
+    ax = plots.plot_regret(study.assign(loss=study.loss * 0), 0.0)
+    assert "at the optimum: no regret" in words(ax)
+
+
+def test_runtimes_that_nobody_knows_are_not_called_unfinished(study: xr.Dataset) -> None:
+    ax = plots.plot_runtime(study.assign(duration=study.duration * np.nan), "n")
+    check(ax)
+    assert "no trial's duration is known" in words(ax)
 
 
 def test_slices_show_every_parameter_once(study: xr.Dataset) -> None:
     axes = plots.plot_slices(study)
     assert [ax.get_xlabel() for ax in axes] == ["x (mm)", "rate", "n", "method", "tolerance"]
     check(axes[0])
+
+
+def test_slices_of_large_integers_have_room_for_their_ticks(make_study: Callable[..., xr.Dataset]) -> None:
+    ends = {"a": (10_000, 20_000), "b": (100_000, 900_000), "c": (-99_999, 99_999), "d": (1000, 1009)}
+    space = {name: {"type": "integer", "low": low, "high": high} for name, (low, high) in ends.items()}
+    for ax in plots.plot_slices(make_study(space, lambda p: {"loss": sum(p.values())})):
+        check(ax)
+        shown = [tick for tick in ax.get_xticks() if ax.get_xlim()[0] <= tick <= ax.get_xlim()[1]]
+        assert len(shown) > 1
+        assert all(tick.is_integer() for tick in shown)
 
 
 def test_the_best_array_stands_beside_the_median_on_one_scale(study: xr.Dataset) -> None:
@@ -297,6 +338,56 @@ def test_the_best_line_is_of_a_trial_within_the_constraints(make_study: Callable
     )
     (line,) = (line for line in plots.plot_parallel(ds).lines if line.get_label() == "best")
     assert line.get_ydata()[0] == pytest.approx(min(x for x in ds.x.values if x > 0.4))
+
+
+def test_the_ends_of_an_integer_are_written_out(make_study: Callable[..., xr.Dataset]) -> None:
+    space = {"n": {"type": "integer", "low": 0, "high": 1_234_567}}
+    ax = plots.plot_parallel(make_study(space, lambda p: {"loss": p["n"]}))
+    check(ax)
+    assert {"0", "1234567"} <= {text.get_text() for text in ax.texts}
+
+
+def test_parameters_that_never_exist_together_have_no_surface(make_study: Callable[..., xr.Dataset]) -> None:
+    real = {"type": "real", "low": 0.01, "high": 1.0, "log": True}
+    space = {
+        "m": {"type": "categorical", "choices": ["a", "b"]},
+        "x": {**real, "when": {"m": ["a"]}},
+        "y": {**real, "when": {"m": ["b"]}},
+    }
+    ax = plots.plot_objective(make_study(space, lambda p: {"loss": p.get("x", 0.5)}), "x", "y")
+    check(ax)
+    assert "no trial tells of x and y together" in words(ax)
+    assert len(ax.figure.axes) == 1
+
+
+def test_each_trial_is_named_for_where_it_came_from_and_what_became_of_it(study: xr.Dataset) -> None:
+    kinds = ["initial", "earlier", "model", "random", "queued", "added", "retold"]
+    origins = np.array(kinds, object)[np.arange(study.sizes["trial"]) % len(kinds)]
+    status = study.status.copy(data=np.where(study.loss > study.loss.median(), 2, study.status))
+    ds = study.assign(origin=("trial", origins), status=status)
+    n_by_status = [int((status == code).sum()) for code in range(3)]
+    assert min(n_by_status) > 0
+    ax = plots.plot_objective(ds, "x", "n")
+    check(ax)
+    shown = {item.get_label(): len(item.get_offsets()) for item in ax.collections}
+    valid = origins[status == 0]
+    for label, expected in (("initial", kinds[:2]), ("proposed", kinds[2:4]), ("given", kinds[4:])):
+        assert shown[label] == np.isin(valid, expected).sum()
+    for picture in (ax, plots.plot_convergence(ds), plots.plot_runtime(ds, "n")):
+        shown = {item.get_label(): len(item.get_offsets()) for item in picture.collections}
+        assert [shown["failed"], shown["cancelled"]] == n_by_status[1:]
+
+
+@pytest.mark.parametrize("trials", [4, 20])
+def test_values_at_the_end_of_the_doubles_are_not_drawn(
+    trials: int, make_study: Callable[..., xr.Dataset]
+) -> None:
+    space = {"x": {"type": "real", "low": -1.0, "high": 1.0}}
+    ds = make_study(space, lambda p: {"loss": math.copysign(1.7e308, p["x"])}, trials=trials)
+    assert {-1.7e308, 1.7e308} == set(ds.loss.values)
+    ax = plots.plot_convergence(ds)
+    check(ax)
+    assert "values beyond 1e+307 cannot be drawn" in words(ax)
 
 
 def test_choices_on_both_axes_are_spread_over_an_area(make_study: Callable[..., xr.Dataset]) -> None:

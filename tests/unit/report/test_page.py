@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
@@ -61,6 +62,8 @@ space:
   x: {{type: real, low: 0.1, high: 10, log: true, units: cm}}
   n: {{type: integer, low: 1, high: 9, when: {{mode: fast}}}}
   mode: {{type: categorical, choices: [fast, {json.dumps(EVIL)}]}}
+  is_on: {{type: boolean, when: {{mode: fast}}}}
+  name: {{type: constant, value: kept, when: {{mode: fast}}}}
 objectives: {objectives}
 optimizer: {{engine: random, seed: 1}}
 budget: {{trials: 40}}
@@ -103,13 +106,18 @@ def test_failures_are_in_the_table_with_their_cause_and_counted(make: Make) -> N
 
 def test_parameters_are_shown_as_evaluations_got_them(make: Make) -> None:
     path = make([{"loss": float(i)} for i in range(12)])
-    page, ds = Read(report.render(path)), asktell.open(path)
+    text, ds = report.render(path), asktell.open(path)
+    page = Read(text)
     is_fast = ds["mode"].values == "fast"
     assert 0 < is_fast.sum() < 12
     expected = [int(n) if fast else None for n, fast in zip(ds["n"].values, is_fast, strict=True)]
     assert page.column("n") == expected
     np.testing.assert_array_equal(page.column("x"), ds["x"].values)
     assert set(page.column("mode")) == {"fast", EVIL}
+    flags = [bool(flag) if fast else None for flag, fast in zip(ds["is_on"].values, is_fast, strict=True)]
+    assert page.column("is_on") == flags
+    assert {True, False} <= set(flags)
+    assert text.count("name = kept") == is_fast.sum()
 
 
 def test_several_objectives_have_a_front_instead_of_a_best_point(make: Make) -> None:
@@ -154,6 +162,13 @@ def test_a_study_of_which_every_trial_failed_says_so(make: Make) -> None:
     page = Read(report.render(make(["it exploded"] * 3)))
     assert "3 trials ended, none of them within the constraints." in page.text
     assert page.data["best"] == []
+
+
+def test_axes_of_values_at_the_end_of_the_doubles_have_an_end(make: Make) -> None:
+    page = Read(report.render(make([{"loss": 1.7e308}, {"loss": -1.7e308}])))
+    assert page.column("loss") == [1.7e308, -1.7e308]
+    loss = page.data["quantities"][0]
+    assert 1.7e308 < loss["end"] - loss["start"] < math.inf
 
 
 def test_texts_of_the_study_stay_texts(make: Make) -> None:
