@@ -47,21 +47,22 @@ def plot_objective(ds: xr.Dataset, x: str, y: str, of: str | None = None, *, ax:
     ax = style.axes_or_new(ax, (5.2, 4.0))
     name, varied = facts.objective(ds, of), facts.varied(ds)
     effect = partial_dependence(ds, [x, y], of)
+    mean, _, _ = (item.values for item in effect.data_vars.values())
     style.prepare(ax, "x", ds, x, varied[x])
     style.prepare(ax, "y", ds, y, varied[y])
-    if np.isnan(effect["mean"].values).all():
+    if np.isnan(mean).all():
         return style.empty(ax, f"no trial tells of {x} and {y} together")
     grid = [style.level_places(effect[key].values, varied[key]) for key in (x, y)]
-    low, high = _colour_limits(effect["mean"].values, ds[name].values)
+    low, high = _colour_limits(mean, ds[name].values)
     look: dict[str, Any] = {"cmap": style.MAP, "vmin": low, "vmax": high, "rasterized": True}
-    image = ax.pcolormesh(*grid, effect["mean"].values.T, shading="nearest", **look)
+    image = ax.pcolormesh(*grid, mean.T, shading="nearest", **look)
     bar = ax.figure.colorbar(image, ax=ax)
     bar.set_label(style.label(name if len(varied) == 2 else f"{name}, averaged", ds[name].attrs))
     at = np.stack(
         [jittered(style.places(ds, key, varied[key]), varied[key], seed) for seed, key in enumerate((x, y))]
     )
     is_there = np.asarray(~np.isnan(at).any(axis=0))
-    is_valid, origin = facts.is_completed(ds) & is_there, ds["origin"].values.astype(str)
+    is_valid, origin = facts.is_completed(ds) & is_there, facts.texts(ds, "origin")
     first, given = (is_valid & np.isin(origin, kind) for kind in (_INITIAL, _GIVEN))
     later = is_valid & ~first & ~given
     is_dense = ds.sizes["trial"] > style.DENSE
@@ -105,11 +106,12 @@ def plot_slice(
     kind = varied[parameter]
     _scatter(ax, ds, parameter, name)
     x = style.level_places(effect[parameter].values, kind)
-    mean, width = effect["mean"].values, 1.96 * effect["std"].values
+    mean, std, support = (item.values for item in effect.data_vars.values())
+    width = 1.96 * std
     if isinstance(kind, Choice):
         ax.errorbar(x, mean, width, fmt="D", color=style.BLUE, markersize=5, capsize=3)
     else:
-        rows = np.flatnonzero(effect["support"].values)
+        rows = np.flatnonzero(support)
         inside = slice(rows[0], rows[-1] + 1) if len(rows) else slice(0)
         band: dict[str, Any] = {"color": style.BLUE, "alpha": 0.2, "linewidth": 0}
         ax.plot(x, mean, color=style.BLUE, linestyle=":", linewidth=1)

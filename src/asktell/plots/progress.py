@@ -141,7 +141,8 @@ def plot_agreement(ds: xr.Dataset, of: str | None = None, *, ax: Axes | None = N
     ax.set_xlabel(style.derived_label(found["observed"]))
     ax.set_ylabel(style.label("predicted from the others", found["predicted"].attrs))
     share = 100 * float(found["coverage"])
-    title = f"R² {float(found['r2']):.2f}; {share:.0f} % within 95 % intervals"
+    r2 = float(found["r2"])
+    title = "nothing varies" if np.isnan(r2) else f"R² {r2:.2f}; {share:.0f} % within 95 % intervals"
     ax.set_title(title, fontsize=style.SMALL)
     return ax
 

@@ -237,6 +237,35 @@ def test_the_best_array_stands_beside_the_median_on_one_scale(study: xr.Dataset)
     assert len(ax.lines) == 2
 
 
+def test_the_best_trial_that_left_an_array_is_shown(make_study: Callable[..., xr.Dataset]) -> None:
+    """Not a better result that was told, for which the store holds nothing."""
+
+    def evaluate(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        if params["x"] < 0.5:
+            return {"loss": params["x"], "told": True}
+        return {"loss": params["x"], "m": np.full((2, 2), params["x"])}
+
+    ds = make_study({"x": {"type": "real", "low": 0.0, "high": 1.0}}, evaluate)
+    image = plots.plot_best_and_median(ds, "m")[0].collections[0]
+    assert float(image.get_array().ravel()[0]) == pytest.approx(min(x for x in ds.x.values if x >= 0.5))
+
+
+def test_arrays_without_an_element_say_so(make_study: Callable[..., xr.Dataset]) -> None:
+    ds = make_study(SPACE, lambda p: {"loss": p["x"], "m": np.zeros((0, 2))})
+    assert "no value" in plots.plot_best_and_median(ds, "m")[0].texts[0].get_text()
+
+
+def test_parameters_may_be_named_as_what_is_said_of_them(make_study: Callable[..., xr.Dataset]) -> None:
+    real = {"type": "real", "low": 0.0, "high": 1.0}
+    ds = make_study({"mean": real, "std": real}, lambda p: {"loss": p["mean"] + p["std"]})
+    for ax in (*plots.plot_slices(ds), plots.plot_objective(ds, "std", "mean")):
+        check(ax)
+
+
+def test_a_constant_agrees_with_nothing(make_study: Callable[..., xr.Dataset]) -> None:
+    assert plots.plot_agreement(make_study(SPACE, lambda p: {"loss": 1.0})).get_title() == "nothing varies"
+
+
 def test_a_square_matrix_with_names_has_room_for_them(make_study: Callable[..., xr.Dataset]) -> None:
     names = [f"a region's name {place}" for place in range(8)]
     ds = make_study(SPACE, lambda p: {"loss": p["x"], "m": np.full((8, 8), p["x"])})
