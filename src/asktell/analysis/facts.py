@@ -116,7 +116,7 @@ def varied(ds: xr.Dataset) -> dict[str, Parameter]:
 
 def activity(ds: xr.Dataset, name: str, parameter: Parameter) -> NDArray[np.bool_]:
     """(n,) trials in which the parameter exists."""
-    if isinstance(parameter, Choice) and f"{name}_code" in ds:
+    if isinstance(parameter, Choice | Constant) and f"{name}_code" in ds:
         return np.asarray(ds[f"{name}_code"].values >= 0)
     values = ds[name].values
     return np.asarray(~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool))
