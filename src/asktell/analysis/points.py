@@ -17,7 +17,7 @@ def values(ds: xr.Dataset, name: str) -> list[Any]:
     parameter = facts.space(ds).parameters[name]
     if isinstance(parameter, Choice | Constant) and f"{name}_code" in ds:
         choices = parameter.levels(1)
-        return [choices[code] if code >= 0 else None for code in ds[f"{name}_code"].values]
+        return [choices[int(code)] if code >= 0 else None for code in ds[f"{name}_code"].values]
     is_flag = isinstance(parameter.levels(1)[0], bool)
     return [
         parameter.normalise(bool(value) if is_flag else value) if there else None
