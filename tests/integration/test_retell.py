@@ -151,9 +151,7 @@ def test_a_result_that_was_told_has_no_outputs_to_be_retold(source: Path, tmp_pa
     assert not numbers.failed
 
 
-def test_a_study_retold_twice_can_be_moved_and_needs_neither_of_those_before(
-    source: Path, tmp_path: Path
-) -> None:
+def test_a_study_retold_twice_can_be_moved_and_needs_none_before(source: Path, tmp_path: Path) -> None:
     first = retell(source, "measures.py:spread", tmp_path / "first.study", workers=1)
     assert sorted(first.failed) == [1, 3], "who shared a worker with a crash has not crashed"
     made = retell(first.path, "measures.py:halved", tmp_path / "new.study", workers=1)
