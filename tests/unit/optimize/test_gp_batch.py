@@ -67,8 +67,10 @@ def test_points_of_a_group_in_a_long_study_are_chosen_in_turn() -> None:
     view = opt._engine._surrogates.view(task)
     posterior, unit = view.posterior, np.random.default_rng(1).random((60, 2))
     criterion = opt._engine._criterion(view, task)
-    unit = unit[np.argsort(-criterion.value(unit))]
-    chosen = best_in_turn(criterion, posterior, unit, np.zeros((4, 1)), counts=True)
+    values = criterion.value(unit)
+    order = np.argsort(-values)
+    unit, values = unit[order], values[order]
+    chosen = best_in_turn(criterion, posterior, unit, values, np.zeros((4, 1)), counts=True)
 
     kernel, points, z = posterior.kernel, posterior.points, view.values
     best, expected = criterion.best, []
@@ -94,7 +96,14 @@ def test_points_are_chosen_where_expected_improvement_is_zero_to_the_last_digit(
     unit, draws = np.random.default_rng(1).random((60, 2)), np.zeros((4, 1))
     assert not linear.value(unit).any()
     chosen, expected = (
-        best_in_turn(criterion, view.posterior, unit, draws, counts=True)
+        best_in_turn(
+            criterion,
+            view.posterior,
+            unit,
+            criterion.logarithm(unit, criterion.value(unit)),
+            draws,
+            counts=True,
+        )
         for criterion in (linear, replace(linear, is_linear=False))
     )
     assert len(chosen) == 4

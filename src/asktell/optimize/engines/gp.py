@@ -153,18 +153,18 @@ class GaussianProcess:
         unit, values = self._search.survey(criterion, view.region, task.rng)
         is_new = taken.free(unit)
         unit, values = unit[is_new], values[is_new]
+        log_values = criterion.logarithm(unit, values)
         if task.options.batch is Batch.GREEDY:
             found = best_in_turn(
                 criterion,
                 view.posterior,
                 unit,
+                log_values,
                 imagined(task, wanted),
                 counts=not task.history.outcome_bounds,
             )
             return [(self._space.from_unit(unit[i]), value) for i, value in found]
-        rows = best_of_clusters(
-            view.posterior.kernel.scaled(unit), criterion.logarithm(unit), wanted, task.rng
-        )
+        rows = best_of_clusters(view.posterior.kernel.scaled(unit), log_values, wanted, task.rng)
         return [(self._space.from_unit(unit[i]), float(values[i])) for i in rows]
 
     def _criterion(self, view: View, task: Task) -> Sum:

@@ -67,19 +67,19 @@ def are_in_turn(options: GaussianProcessOptions, asked: int) -> bool:
 
 
 def best_in_turn(
-    criterion: Sum, posterior: Posterior, unit: Array, draws: Array, *, counts: bool
+    criterion: Sum, posterior: Posterior, unit: Array, log_values: Array, draws: Array, *, counts: bool
 ) -> list[tuple[int, float]]:
     """Rows of up to k candidates, each the best given outcomes imagined for those before it, and criteria.
 
-    unit: (q, d), the best first; draws: (k, S) outcomes, in standard deviations from their means.
-    counts: whether an imagined outcome is one to improve on.
+    unit: (q, d), the best first; log_values: (q,) logarithms of their criteria; draws: (k, S) outcomes, in
+    standard deviations from their means. counts: whether an imagined outcome is one to improve on.
     """
-    unit = unit[:_CANDIDATES]
+    unit, log_values = unit[:_CANDIDATES], log_values[:_CANDIDATES]
     if not len(unit):
         return []
     pool = posterior.pool(unit)
     best = criterion.best
-    limits = criterion.logarithm(unit) - criterion.promise(pool.mean, pool.std, best)
+    limits = log_values - criterion.promise(pool.mean, pool.std, best)
     is_free = np.ones(len(unit), dtype=bool)
     chosen: list[tuple[int, float]] = []
     for draw in draws:

@@ -133,11 +133,14 @@ class Sum:
     is_linear: bool = False
 
     def value(self, unit: Array) -> Array:
-        total = self.logarithm(unit)
+        total = self._sum(unit)
         return np.exp(total) if self.is_linear else total
 
-    def logarithm(self, unit: Array) -> Array:
-        """The sum itself, which still tells points apart where its exponential is 0."""
+    def logarithm(self, unit: Array, values: Array) -> Array:
+        """The sum itself, which still tells points apart where its exponential is 0; values: the criteria."""
+        return self._sum(unit) if self.is_linear else values
+
+    def _sum(self, unit: Array) -> Array:
         return np.asarray(np.sum([value for value, _ in self._terms(unit)], axis=0) + np.zeros(len(unit)))
 
     def promise(self, mean: Array, std: Array, best: Array) -> Array:
